@@ -1,0 +1,89 @@
+/** What a decoder yields and what a generation returns. One vocabulary for all families. */
+
+/** A position made known: canvas position, token id, confidence (or the ranking metric's value in a trace). */
+export interface Revealed {
+  readonly position: number;
+  readonly id: number;
+  readonly confidence: number;
+}
+
+/**
+ * `prefill` keeps K/V of the prompt, `full` computes the whole canvas, `suffix` block + suffix (prefix cache), `block` the active block,
+ * `commit` a clean block (or, for AR, one decoded token) and keeps its K/V.
+ */
+export type ForwardKind = "prefill" | "full" | "suffix" | "block" | "commit";
+
+/** One model forward, as `--trace` and `replay` print it. `rows` are canvas positions. */
+export interface ForwardTrace {
+  readonly kind: ForwardKind;
+  readonly rows: readonly number[];
+  readonly revealed: readonly Revealed[];
+}
+
+export interface Step {
+  /** Whole canvas, prompt included; the mask id where nothing is known. */
+  readonly canvas: readonly number[];
+  readonly revealed: readonly Revealed[];
+  /** Text of the answer so far: whole characters only; for diffusion, up to the first masked position unless all is known. */
+  readonly text: string;
+  /** What `text` gained since the last step ("" while diffusion fills holes). */
+  readonly delta: string;
+  /** Forwards so far (NFE). */
+  readonly forwards: number;
+  /** Rows computed so far. */
+  readonly rows: number;
+}
+
+export type FinishReason = "stop" | "length" | "abort";
+
+export interface Usage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly totalTokens: number;
+}
+
+/** Times in ns of wall clock, on the page. `ttftNs`: until the first revealed token was known to the host. */
+export interface Timings {
+  readonly ttftNs: number;
+  readonly prefillNs: number;
+  readonly decodeNs: number;
+  readonly wallNs: number;
+  /** llama-server's names, so that existing tools read them. */
+  readonly prompt_n: number;
+  readonly prompt_ms: number;
+  readonly prompt_per_second: number;
+  readonly predicted_n: number;
+  readonly predicted_ms: number;
+  readonly predicted_per_second: number;
+  /** Filled by a profile: sum of roofline floors, of kernel times, of GPU time between submit start and end of its forwards. */
+  readonly sumOfFloorsNs?: number;
+  readonly sumOfKernelsNs?: number;
+  readonly stepNs?: number;
+}
+
+export interface GenerationResult {
+  /** New ids, cut after a stop id: the answer. */
+  readonly ids: readonly number[];
+  /** Whole canvas at the end, prompt included. */
+  readonly canvas: readonly number[];
+  readonly text: string;
+  readonly finishReason: FinishReason;
+  readonly usage: Usage;
+  readonly timings: Timings;
+  /** Number of forwards, all kinds (NFE). */
+  readonly forwards: number;
+  readonly forwardsByKind: Readonly<Partial<Record<ForwardKind, number>>>;
+  /** Answer tokens / forwards. */
+  readonly tokensPerForward: number;
+  readonly rowsPerForward: number;
+  readonly tokensPerSecond: number;
+  /** FLOP and byte of the whole generation, counted from its dispatches, over the answer's tokens. */
+  readonly flopsPerToken: number;
+  readonly bytesPerToken: number;
+  readonly arithmeticIntensity: number;
+  readonly dispatches: number;
+  readonly submits: number;
+  readonly readbacks: number;
+  /** Only with `trace: true`. */
+  readonly trace?: readonly ForwardTrace[];
+}

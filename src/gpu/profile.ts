@@ -1,0 +1,17 @@
+/** What is known of a device: the only thing kernel selection may look at. */
+
+export interface DeviceProfile {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  /** A CPU behind the WebGPU interface (SwiftShader, lavapipe, WARP). */
+  readonly software: boolean;
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+  /** 0 where the device has no subgroups. */
+  readonly subgroupMinSize: number;
+  readonly subgroupMaxSize: number;
+  /** Smallest step of the GPU clock in ns, measured; null without `timestamp-query`. */
+  readonly timestampQuantumNs: number | null;
+  readonly userAgent: string;
+}

@@ -1,0 +1,66 @@
+/** Measured things. Times are ns, sizes byte, work FLOP; FLOP/ns is GFLOP/s and byte/ns is GB/s. */
+import type { DeviceProfile } from "../gpu/profile";
+
+/** A repeated measurement: median and median absolute deviation. */
+export interface Spread {
+  readonly median: number;
+  readonly mad: number;
+}
+
+export interface BandwidthLevel extends Spread {
+  /** Working set in byte at which it was read. */
+  readonly workingSetBytes: number;
+}
+
+/** The ceilings of one device, measured in its browser (`kernels.md` §6: FMA, bandwidth, load issue, dispatch). */
+export interface Calibration {
+  readonly device: DeviceProfile;
+  /** FLOP/ns by arithmetic type. */
+  readonly flopsPerNs: { readonly f32: Spread; readonly f16?: Spread; readonly dp4a?: Spread };
+  readonly bytesPerNs: { readonly read: Spread; readonly copy: Spread; readonly levels: readonly BandwidthLevel[] };
+  /** 32-bit buffer loads an invocation issues, per ns, whole device, cache-resident. */
+  readonly loadsPerNs: Spread;
+  /** One small dispatch among many in one pass. */
+  readonly dispatchNs: Spread;
+  /** submit → copy → mapAsync resolved. */
+  readonly submitMapNs: Spread;
+  readonly quantumNs: number | null;
+}
+
+export type BoundBy = "compute" | "memory" | "issue" | "launch";
+
+/** One line of the kernel table: all calls of one kernel, variant, shape and phase in a run. */
+export interface KernelRow {
+  /** WGSL file stem. */
+  readonly kernel: string;
+  readonly variant: string;
+  /** What it computes in the model: `qkv_proj`, `attention`, `lm_head`… */
+  readonly role: string;
+  readonly phase: string;
+  readonly shape: Readonly<Record<string, number>>;
+  readonly calls: number;
+  /** Sum over calls; null when the timer could not resolve it. */
+  readonly ns: number | null;
+  readonly flops: number;
+  readonly bytes: number;
+  /** 32-bit loads issued. */
+  readonly loads: number;
+  readonly gflops: number | null;
+  readonly gbps: number | null;
+  /** floor ÷ ns × 100, the floor being the largest of compute, memory, issue and the dispatch cost. */
+  readonly percentOfRoof: number | null;
+  readonly boundBy: BoundBy | null;
+  /** Of the sum of kernel times. */
+  readonly share: number | null;
+}
+
+export interface PhaseRow {
+  /** `prefill | decode | denoise | refresh | commit` */
+  readonly name: string;
+  readonly ns: number | null;
+  readonly flops: number;
+  readonly bytes: number;
+  /** Tokens revealed in the phase. */
+  readonly tokens: number;
+  readonly forwards: number;
+}
