@@ -25,6 +25,10 @@ export interface Calibration {
   /** submit → copy → mapAsync resolved. */
   readonly submitMapNs: Spread;
   readonly quantumNs: number | null;
+  /** How far the sentinel kernel's rate moved from the first to the last measurement, in % of the first; large means a busy or throttled machine. */
+  readonly sentinelDriftPercent?: number;
+  /** Which configuration won each ceiling, as text: `{ f32: "vec4f × 4 chains, workgroup 64", … }`. */
+  readonly configurations?: Readonly<Record<string, string>>;
 }
 
 export type BoundBy = "compute" | "memory" | "issue" | "launch";
@@ -52,6 +56,10 @@ export interface KernelRow {
   readonly boundBy: BoundBy | null;
   /** Of the sum of kernel times. */
   readonly share: number | null;
+  /** Sum over calls of the floor that `percentOfRoof` divides. */
+  readonly floorNs?: number;
+  /** Faster than its roof beyond the timer's noise: the count of its work, or the calibration, is wrong. */
+  readonly aboveRoof?: true;
 }
 
 export interface PhaseRow {
