@@ -1,0 +1,54 @@
+/** Numbers into text at the edge: three significant digits, a unit that fits, a dash where there is no number. */
+
+const NONE = "–";
+
+/** Three significant digits, thousands separated by commas: `0.0123`, `1.23`, `12.3`, `123`, `12,300`. */
+export function formatNumber(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
+  if (value === 0) return "0";
+  const magnitude = Math.abs(value);
+  if (magnitude >= 1e15 || magnitude < 1e-4) return value.toExponential(1).replace("e+", "e");
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(magnitude) + 1e-12));
+  const fixed = magnitude >= 1000 ? String(Number(value.toPrecision(3))) : value.toFixed(digits);
+  const [whole = "", fraction] = fixed.split(".");
+  return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (fraction === undefined ? "" : `.${fraction}`);
+}
+
+function scaled(value: number | null | undefined, step: number, units: readonly string[]): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
+  let [scaledValue, unit] = [value, 0];
+  // 999.6 would print as 1,000: the next unit reads better.
+  while (Math.abs(scaledValue) >= step * 0.9995 && unit < units.length - 1) [scaledValue, unit] = [scaledValue / step, unit + 1];
+  return `${formatNumber(scaledValue)} ${units[unit]}`.trimEnd();
+}
+
+/** Nanoseconds as ns, µs, ms or s. */
+export const formatNs = (ns: number | null | undefined): string => scaled(ns, 1000, ["ns", "µs", "ms", "s"]);
+
+/** Bytes as B, kB, MB, GB (powers of 1000, as bandwidths are). */
+export const formatBytes = (bytes: number | null | undefined): string => scaled(bytes, 1000, ["B", "kB", "MB", "GB", "TB"]);
+
+/** Bytes as KiB, MiB (powers of 1024), for sizes chosen as such. */
+export const formatBinaryBytes = (bytes: number | null | undefined): string => scaled(bytes, 1024, ["B", "KiB", "MiB", "GiB"]);
+
+/** FLOPs as FLOP, kFLOP, MFLOP, GFLOP. */
+export const formatFlops = (flops: number | null | undefined): string =>
+  scaled(flops, 1000, ["FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP"]);
+
+/** A rate in FLOP/ns as GFLOP/s or TFLOP/s. */
+export const formatGflops = (flopsPerNs: number | null | undefined): string => scaled(flopsPerNs, 1000, ["GFLOP/s", "TFLOP/s"]);
+
+/** A rate in byte/ns as GB/s or TB/s. */
+export const formatGbps = (bytesPerNs: number | null | undefined): string => scaled(bytesPerNs, 1000, ["GB/s", "TB/s"]);
+
+/** A share of 1 as percent with at most one decimal. */
+export function formatPercent(percent: number | null | undefined): string {
+  if (percent === null || percent === undefined || !Number.isFinite(percent)) return NONE;
+  return `${percent >= 10 ? percent.toFixed(0) : percent.toFixed(1)} %`;
+}
+
+/** A shape as `T=32 N=1536 K=576`. */
+export const formatShape = (shape: Readonly<Record<string, number>>): string =>
+  Object.entries(shape)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(" ");

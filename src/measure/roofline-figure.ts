@@ -1,0 +1,340 @@
+/**
+ * A calibration and points into the roofline figure: an SVG string, the same in Node and in a page, without a DOM. Log-log; the measured
+ * FMA ceilings, bandwidth at the fastest and slowest level, load issue (dashed: what a kernel that loads every word once can reach) and
+ * the ridge point. It does not know where the points come from.
+ */
+import {
+  escapeText,
+  FONT,
+  frame,
+  type LegendItem,
+  legend,
+  line,
+  marker,
+  round,
+  seriesColour,
+  type Theme,
+  text,
+  textWidth,
+} from "./figure";
+import { formatBinaryBytes, formatGbps, formatGflops, formatNumber, formatPercent } from "./format";
+import { attainable, bandwidthAt, ridgePoint } from "./roofline";
+import type { BoundBy, Calibration } from "./types";
+
+export interface RooflinePoint {
+  /** A kernel's role or a phase: what a reader calls it. */
+  readonly label: string;
+  /** The model or decoding it belongs to: one colour and marker each. */
+  readonly series: string;
+  /** FLOP/byte. Points without FLOPs have no place on the figure and are counted in its note. */
+  readonly intensity: number;
+  readonly gflops: number;
+  readonly boundBy: BoundBy | null;
+  /** More lines for the tooltip: shape, time, share. */
+  readonly detail?: string;
+  /** GFLOP/s at its floor, all ceilings and the launch counted: drawn as a stalk up to it. */
+  readonly roofGflops?: number;
+  /** The heaviest points get their label written beside them. Default: gflops. */
+  readonly weight?: number;
+}
+
+export interface RooflineFigure {
+  readonly calibration: Calibration;
+  readonly points: readonly RooflinePoint[];
+  readonly title: string;
+}
+
+export type RooflineTheme = Theme;
+
+const WIDTH = 780;
+const PLOT = { left: 78, top: 58, right: WIDTH - 18, bottom: 430 };
+const LABELLED = 7;
+/** Two roofs nearer than this factor are drawn as one. */
+const DISTINCT = 1.12;
+
+interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+interface Roof {
+  readonly label: string;
+  readonly dashed?: boolean;
+  readonly strong?: boolean;
+}
+interface Ceiling extends Roof {
+  readonly gflops: number;
+}
+interface Diagonal extends Roof {
+  readonly gbps: number;
+}
+
+interface Axes {
+  readonly x: (intensity: number) => number;
+  readonly y: (gflops: number) => number;
+  readonly decades: { readonly x: readonly [number, number]; readonly y: readonly [number, number] };
+}
+
+/** Renders the figure. `theme: "auto"` follows the reader's colour scheme. */
+export function rooflineSvg({ calibration, points, title }: RooflineFigure, { theme }: { theme: RooflineTheme }): string {
+  const shown = points.filter(({ intensity, gflops }) => intensity > 0 && gflops > 0 && Number.isFinite(intensity * gflops));
+  const seriesNames = [...new Set(shown.map((point) => point.series))];
+  const [ceilings, diagonals] = [ceilingsOf(calibration), diagonalsOf(calibration)];
+  const axes = axesOf(shown, calibration, ceilings, diagonals);
+  const taken: Box[] = shown.map((point) => boxAround(axes.x(point.intensity), axes.y(point.gflops), 9));
+
+  const roofs = drawRoofs(axes, ceilings, diagonals, taken);
+  const ridge = drawRidge(axes, calibration, taken);
+  const stalks = shown.map((point) => drawStalk(axes, point, seriesNames.indexOf(point.series)));
+  const marks = shown.map((point) => drawPoint(axes, point, seriesNames.indexOf(point.series)));
+  const labels = drawLabels(axes, shown, taken);
+  const key = legend(legendItems(seriesNames, shown), PLOT.left, PLOT.bottom + 66, PLOT.right - PLOT.left);
+  const without = points.length - shown.length;
+
+  const body = [
+    text(16, 26, title, { class: "heading" }),
+    text(16, 45, subtitleOf(calibration, without), { class: "muted small" }),
+    drawShade(axes, calibration),
+    drawGrid(axes),
+    roofs,
+    ridge,
+    ...stalks,
+    ...marks,
+    ...labels,
+    key.svg,
+  ].join("");
+  const css =
+    ".rp-figure .point{cursor:default}.rp-figure .point:hover *{stroke:var(--ink);stroke-width:2}" +
+    ".rp-figure .stalk{opacity:.5}.rp-figure .roof-label{fill:var(--roof)}";
+  const height = PLOT.bottom + 66 + key.height + 2;
+  return frame({ width: WIDTH, height, title, description: describe(calibration, shown), theme, body, css });
+}
+
+function ceilingsOf({ flopsPerNs }: Calibration): Ceiling[] {
+  const names = { f32: "f32 FMA", f16: "f16 FMA", dp4a: "int8 dot (dp4a)" } as const;
+  return (["f32", "f16", "dp4a"] as const).flatMap((type) => {
+    const rate = flopsPerNs[type]?.median;
+    return rate ? [{ gflops: rate, label: `${names[type]} ${formatGflops(rate)}`, strong: type === "f32" }] : [];
+  });
+}
+
+function diagonalsOf(calibration: Calibration): Diagonal[] {
+  const { levels, read } = calibration.bytesPerNs;
+  const [cache, memory] = [bandwidthAt(calibration, 0), bandwidthAt(calibration, Number.POSITIVE_INFINITY)];
+  const issue = calibration.loadsPerNs.median * 4;
+  const sizes = levels.map((level) => level.workingSetBytes);
+  const largest = sizes.length ? ` (${formatBinaryBytes(Math.max(...sizes))})` : "";
+  const rows: Diagonal[] = [{ gbps: memory, label: `memory${largest} ${formatGbps(memory)}`, strong: true }];
+  if (cache > memory * DISTINCT) {
+    const fastest = levels.reduce((best, level) => (level.median > best.median ? level : best), { ...read, workingSetBytes: 0 });
+    rows.push({ gbps: cache, label: `cache (${formatBinaryBytes(fastest.workingSetBytes)}) ${formatGbps(cache)}` });
+  }
+  if (rows.every(({ gbps }) => issue / gbps > DISTINCT || gbps / issue > DISTINCT)) {
+    rows.push({ gbps: issue, label: `load issue ${formatNumber(calibration.loadsPerNs.median)} loads/ns`, dashed: true });
+  }
+  return rows.sort((a, b) => b.gbps - a.gbps);
+}
+
+function axesOf(points: readonly RooflinePoint[], calibration: Calibration, ceilings: Ceiling[], diagonals: Diagonal[]): Axes {
+  const ridges = [ridgePoint(calibration), Math.max(...ceilings.map((c) => c.gflops)) / diagonals[0]!.gbps];
+  const intensities = points.map((point) => point.intensity);
+  const peak = Math.max(...ceilings.map((ceiling) => ceiling.gflops), ...points.map((point) => point.gflops));
+  const x0 = Math.floor(Math.log10(Math.min(...intensities, ...ridges.map((ridge) => ridge / 12)) * 0.8));
+  const x1 = Math.ceil(Math.log10(Math.max(...intensities, ...ridges.map((ridge) => ridge * 6)) * 1.2));
+  const y1 = Math.log10(peak * 2.6);
+  const low = Math.min(...points.map((point) => point.gflops / 2), attainable(10 ** x0, calibration));
+  // More than six decades press everything flat; what is below sits on the lower edge.
+  const y0 = Math.max(Math.log10(low), y1 - 6);
+  const scale = (value: number, from: number, to: number, start: number, end: number) =>
+    start + ((Math.min(Math.max(Math.log10(value), from), to) - from) / (to - from)) * (end - start);
+  return {
+    x: (intensity) => scale(intensity, x0, x1, PLOT.left, PLOT.right),
+    y: (gflops) => scale(gflops, y0, y1, PLOT.bottom, PLOT.top),
+    decades: { x: [x0, x1], y: [y0, y1] },
+  };
+}
+
+function drawGrid({ x, y, decades }: Axes): string {
+  const parts: string[] = [];
+  const { left, right, top, bottom } = PLOT;
+  for (let decade = Math.ceil(decades.x[0]); decade <= decades.x[1]; decade++) {
+    const at = x(10 ** decade);
+    parts.push(line(at, top, at, bottom, 'stroke="var(--grid)"'));
+    parts.push(text(at, bottom + 20, formatNumber(10 ** decade), { class: "muted small", anchor: "middle" }));
+  }
+  for (let decade = Math.ceil(decades.y[0]); decade <= decades.y[1]; decade++) {
+    const at = y(10 ** decade);
+    parts.push(line(left, at, right, at, 'stroke="var(--grid)"'));
+    parts.push(text(left - 8, at + FONT * 0.35, formatNumber(10 ** decade), { class: "muted small", anchor: "end" }));
+  }
+  parts.push(line(left, bottom, right, bottom, 'stroke="var(--muted)"'), line(left, top, left, bottom, 'stroke="var(--muted)"'));
+  parts.push(text((left + right) / 2, bottom + 43, "Arithmetic intensity, FLOP per byte", { anchor: "middle" }));
+  parts.push(text(20, (top + bottom) / 2, "GFLOP/s", { anchor: "middle", rotate: -90 }));
+  return parts.join("");
+}
+
+/** The attainable region: below the memory diagonal and the f32 ceiling. */
+function drawShade({ x, y, decades }: Axes, calibration: Calibration): string {
+  const ridge = ridgePoint(calibration);
+  const corners = [10 ** decades.x[0], ridge, 10 ** decades.x[1]].map(
+    (intensity) => `${round(x(intensity))},${round(y(attainable(intensity, calibration)))}`,
+  );
+  return `<polygon points="${PLOT.left},${PLOT.bottom} ${corners.join(" ")} ${PLOT.right},${PLOT.bottom}" fill="var(--shade)"/>`;
+}
+
+function drawRoofs(axes: Axes, ceilings: readonly Ceiling[], diagonals: readonly Diagonal[], taken: Box[]): string {
+  const { x, y, decades } = axes;
+  const [x0, x1] = [10 ** decades.x[0], 10 ** decades.x[1]];
+  const y0 = 10 ** decades.y[0];
+  const top = Math.max(...ceilings.map((ceiling) => ceiling.gflops));
+  const style = ({ strong, dashed }: Roof) =>
+    `stroke="var(--roof)" stroke-width="${strong ? 2.2 : 1.4}" stroke-linecap="round"${dashed ? ' stroke-dasharray="6 5"' : ""}${strong ? "" : ' opacity=".75"'}`;
+  const parts: string[] = [];
+  const fastest = diagonals[0]!.gbps;
+  for (const ceiling of ceilings) {
+    const start = Math.max(x0, ceiling.gflops / fastest);
+    parts.push(line(x(start), y(ceiling.gflops), x(x1), y(ceiling.gflops), style(ceiling)));
+    const width = textWidth(ceiling.label, FONT - 1);
+    const above = { x: PLOT.right - width, y: y(ceiling.gflops) - 7 - FONT, width, height: FONT };
+    const box = collides(above, taken) ? { ...above, y: y(ceiling.gflops) + 5 } : above;
+    taken.push(box);
+    parts.push(text(PLOT.right - 2, box.y + FONT - 1, ceiling.label, { class: "roof-label small halo", anchor: "end" }));
+  }
+  for (const diagonal of diagonals) {
+    const [from, to] = [Math.max(x0, y0 / diagonal.gbps), Math.min(x1, top / diagonal.gbps)];
+    const ends = [x(from), y(from * diagonal.gbps), x(to), y(to * diagonal.gbps)] as const;
+    parts.push(line(...ends, style(diagonal)));
+    parts.push(diagonalLabel(diagonal.label, ends, taken));
+  }
+  return parts.join("");
+}
+
+/** Writes along a diagonal, on the first stretch and side of it that is free; the tooltip has it where no place is. */
+function diagonalLabel(label: string, [x1, y1, x2, y2]: readonly [number, number, number, number], taken: Box[]): string {
+  const angle = Math.atan2(y2 - y1, x2 - x1);
+  const width = textWidth(label, FONT - 1);
+  const length = Math.hypot(x2 - x1, y2 - y1);
+  for (const side of [-6, FONT + 3]) {
+    for (let start = 14; start + width < length; start += 16) {
+      const at = (along: number) => ({
+        x: x1 + Math.cos(angle) * along - Math.sin(angle) * side,
+        y: y1 + Math.sin(angle) * along + Math.cos(angle) * side,
+      });
+      const beads = Array.from({ length: Math.ceil(width / FONT) + 1 }, (_, i) => at(start + i * FONT)).map((p) =>
+        boxAround(p.x, p.y - FONT * 0.35, FONT * 0.55),
+      );
+      if (beads.some((bead) => collides(bead, taken) || bead.y < PLOT.top)) continue;
+      taken.push(...beads);
+      const place = at(start);
+      return text(place.x, place.y, label, { class: "roof-label small halo", rotate: (angle * 180) / Math.PI });
+    }
+  }
+  return "";
+}
+
+function drawRidge({ x, y }: Axes, calibration: Calibration, taken: Box[]): string {
+  const ridge = ridgePoint(calibration);
+  const peak = calibration.flopsPerNs.f32.median;
+  const label = `ridge ${formatNumber(ridge)} FLOP/B`;
+  const width = textWidth(label, FONT - 1);
+  const onLeft = x(ridge) + 8 + width > PLOT.right;
+  taken.push(
+    { x: onLeft ? x(ridge) - 8 - width : x(ridge) + 8, y: PLOT.bottom - 9 - FONT, width, height: FONT },
+    boxAround(x(ridge), y(peak), 8),
+  );
+  const diamond = [
+    [0, -6],
+    [6, 0],
+    [0, 6],
+    [-6, 0],
+  ].map(([dx, dy]) => `${round(x(ridge) + dx!)},${round(y(peak) + dy!)}`);
+  return (
+    line(x(ridge), y(peak), x(ridge), PLOT.bottom, 'stroke="var(--muted)" stroke-dasharray="1.5 4" stroke-linecap="round"') +
+    `<polygon points="${diamond.join(" ")}" fill="var(--plane)" stroke="var(--roof)" stroke-width="2"/>` +
+    text(x(ridge) + (onLeft ? -8 : 8), PLOT.bottom - 9, label, { class: "muted small halo", anchor: onLeft ? "end" : "start" })
+  );
+}
+
+function drawStalk({ x, y }: Axes, point: RooflinePoint, series: number): string {
+  if (!point.roofGflops || point.roofGflops <= point.gflops) return "";
+  const [at, top] = [x(point.intensity), y(point.roofGflops)];
+  const style = `class="stalk" stroke="${seriesColour(series)}" stroke-width="1.4"`;
+  return line(at, y(point.gflops), at, top, style) + line(at - 4, top, at + 4, top, style);
+}
+
+function drawPoint({ x, y }: Axes, point: RooflinePoint, series: number): string {
+  const roof = point.roofGflops
+    ? `${formatPercent((point.gflops / point.roofGflops) * 100)} of its roof, ${formatGflops(point.roofGflops)}`
+    : "";
+  const tip = [
+    `${point.label} · ${point.series}`,
+    `${formatGflops(point.gflops)} at ${formatNumber(point.intensity)} FLOP/B`,
+    [roof, point.boundBy && `${point.boundBy}-bound`].filter(Boolean).join(" · "),
+    point.detail,
+  ].filter(Boolean);
+  // Wider than the mark, so that a pointer finds it.
+  const target = `<circle cx="${round(x(point.intensity))}" cy="${round(y(point.gflops))}" r="11" fill="transparent" stroke="none"/>`;
+  return `<g class="point"><title>${tip.map((row) => escapeText(row)).join("\n")}</title>${target}${marker(series, x(point.intensity), y(point.gflops))}</g>`;
+}
+
+/** Labels of the heaviest points, each at the first free place around its point; one without a place keeps its tooltip. */
+function drawLabels({ x, y }: Axes, points: readonly RooflinePoint[], taken: Box[]): string[] {
+  const weight = (point: RooflinePoint) => point.weight ?? point.gflops;
+  const heaviest = [...points].sort((a, b) => weight(b) - weight(a)).slice(0, LABELLED);
+  return heaviest.flatMap((point) => {
+    const [px, py] = [x(point.intensity), y(point.gflops)];
+    const width = textWidth(point.label, FONT - 1);
+    const places = [
+      { left: px + 12, anchor: "start", dy: 0 },
+      { left: px - 12 - width, anchor: "end", dy: 0 },
+      { left: px + 10, anchor: "start", dy: 15 },
+      { left: px - 10 - width, anchor: "end", dy: 15 },
+      { left: px + 10, anchor: "start", dy: -15 },
+      { left: px - 10 - width, anchor: "end", dy: -15 },
+      { left: px - width / 2, anchor: "middle", dy: 22 },
+    ] as const;
+    for (const { left, anchor, dy } of places) {
+      const box = { x: left, y: py + dy - FONT * 0.6, width, height: FONT * 1.2 };
+      const inside = left > PLOT.left + 4 && left + width < PLOT.right && box.y > PLOT.top && box.y + box.height < PLOT.bottom;
+      if (!inside || collides(box, taken)) continue;
+      taken.push(box);
+      const at = anchor === "start" ? left : anchor === "end" ? left + width : px;
+      return [text(at, py + dy + FONT * 0.33, point.label, { class: "small halo", anchor })];
+    }
+    return [];
+  });
+}
+
+function legendItems(seriesNames: readonly string[], points: readonly RooflinePoint[]): LegendItem[] {
+  const items: LegendItem[] = seriesNames.map((label, i) => ({ label, sign: marker(i, 0, 0) }));
+  if (points.some((point) => point.roofGflops)) {
+    const style = 'stroke="var(--muted)" stroke-width="1.4"';
+    items.push({ label: "up to the kernel's own roof", sign: line(0, 7, 0, -7, style) + line(-4, -7, 4, -7, style) });
+  }
+  return items;
+}
+
+function subtitleOf({ device, dispatchNs }: Calibration, without: number): string {
+  const name = [device.vendor, device.architecture].filter(Boolean).join(" ") || "unknown device";
+  const parts = [name, "roofs measured in this browser", `a dispatch costs ${formatNumber(dispatchNs.median / 1000)} µs`];
+  if (without) parts.push(`${without} without FLOPs not drawn`);
+  return parts.join(" · ");
+}
+
+function describe(calibration: Calibration, points: readonly RooflinePoint[]): string {
+  const roofs = [...ceilingsOf(calibration), ...diagonalsOf(calibration)].map((roof) => roof.label).join("; ");
+  const best = points.map((p) => `${p.label} (${p.series}) ${formatGflops(p.gflops)} at ${formatNumber(p.intensity)} FLOP/B`);
+  return `Log-log roofline. Measured roofs: ${roofs}. Ridge point at ${formatNumber(ridgePoint(calibration))} FLOP/byte. ${points.length} points: ${best.slice(0, 40).join("; ")}.`;
+}
+
+const boxAround = (x: number, y: number, radius: number): Box => ({
+  x: x - radius,
+  y: y - radius,
+  width: radius * 2,
+  height: radius * 2,
+});
+
+const collides = (box: Box, others: readonly Box[]): boolean =>
+  others.some((o) => box.x < o.x + o.width && o.x < box.x + box.width && box.y < o.y + o.height && o.y < box.y + box.height);
