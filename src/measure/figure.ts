@@ -12,7 +12,7 @@ const LIGHT = {
   roof: "#3b4656",
   shade: "#f3f6fa",
   s0: "#1f66c7",
-  s1: "#d5600a",
+  s1: "#c2540a",
   s2: "#0b8573",
   s3: "#7d4bc4",
   s4: "#b93071",
@@ -92,7 +92,7 @@ export function frame({ width, height, title, description, theme, body, css = ""
     `#${id} text{fill:var(--ink);font-size:${FONT}px}#${id} .muted{fill:var(--muted)}#${id} .small{font-size:${FONT - 1}px}`,
     `#${id} .heading{font-size:${FONT + 3}px;font-weight:650}#${id} .strong{font-weight:600}`,
     `#${id} .halo{paint-order:stroke;stroke:var(--plane);stroke-width:4px;stroke-linejoin:round}`,
-    `@media (max-width:560px){#${id} text{font-size:${FONT * NARROW_GROWTH}px}#${id} .heading{font-size:${(FONT + 3) * 1.15}px}}`,
+    `@media (max-width:560px){#${id} text,#${id} .small{font-size:${FONT * NARROW_GROWTH}px}#${id} .heading{font-size:${(FONT + 3) * 1.15}px}}`,
     css.replaceAll(".rp-figure", `#${id}`),
   ].join("");
   return (

@@ -17,9 +17,9 @@ import {
   text,
   textWidth,
 } from "./figure";
-import { formatBinaryBytes, formatGbps, formatGflops, formatNumber, formatPercent } from "./format";
+import { formatBinaryBytes, formatGbps, formatGflops, formatNs, formatNumber, formatPercent } from "./format";
 import { attainable, bandwidthAt, ridgePoint } from "./roofline";
-import type { BoundBy, Calibration } from "./types";
+import type { BoundBy, Calibration, Spread } from "./types";
 
 export interface RooflinePoint {
   /** A kernel's role or a phase: what a reader calls it. */
@@ -47,7 +47,7 @@ export interface RooflineFigure {
 export type RooflineTheme = Theme;
 
 const WIDTH = 780;
-const PLOT = { left: 78, top: 58, right: WIDTH - 18, bottom: 430 };
+const PLOT = { left: 78, top: 58, right: WIDTH - 28, bottom: 430 };
 const LABELLED = 7;
 /** Two roofs nearer than this factor are drawn as one. */
 const DISTINCT = 1.12;
@@ -61,6 +61,7 @@ interface Box {
 
 interface Roof {
   readonly label: string;
+  readonly tip: string;
   readonly dashed?: boolean;
   readonly strong?: boolean;
 }
@@ -83,19 +84,24 @@ export function rooflineSvg({ calibration, points, title }: RooflineFigure, { th
   const seriesNames = [...new Set(shown.map((point) => point.series))];
   const [ceilings, diagonals] = [ceilingsOf(calibration), diagonalsOf(calibration)];
   const axes = axesOf(shown, calibration, ceilings, diagonals);
-  const taken: Box[] = shown.map((point) => boxAround(axes.x(point.intensity), axes.y(point.gflops), 9));
+  const taken: Box[] = shown.map((point) => boxAround(axes.x(point.intensity), axes.y(point.gflops), 8));
 
   const roofs = drawRoofs(axes, ceilings, diagonals, taken);
   const ridge = drawRidge(axes, calibration, taken);
   const stalks = shown.map((point) => drawStalk(axes, point, seriesNames.indexOf(point.series)));
   const marks = shown.map((point) => drawPoint(axes, point, seriesNames.indexOf(point.series)));
-  const labels = drawLabels(axes, shown, taken);
-  const key = legend(legendItems(seriesNames, shown), PLOT.left, PLOT.bottom + 66, PLOT.right - PLOT.left);
-  const without = points.length - shown.length;
+  taken.push(...shown.map((point) => stalkBox(axes, point)));
+  const labels = drawLabels(axes, shown, seriesNames, taken);
+  const key = legend(
+    legendItems(seriesNames, shown, points.length - shown.length),
+    PLOT.left,
+    PLOT.bottom + 66,
+    PLOT.right - PLOT.left,
+  );
 
   const body = [
     text(16, 26, title, { class: "heading" }),
-    text(16, 45, subtitleOf(calibration, without), { class: "muted small" }),
+    text(16, 45, subtitleOf(calibration), { class: "muted small" }),
     drawShade(axes, calibration),
     drawGrid(axes),
     roofs,
@@ -107,35 +113,59 @@ export function rooflineSvg({ calibration, points, title }: RooflineFigure, { th
   ].join("");
   const css =
     ".rp-figure .point{cursor:default}.rp-figure .point:hover *{stroke:var(--ink);stroke-width:2}" +
-    ".rp-figure .stalk{opacity:.5}.rp-figure .roof-label{fill:var(--roof)}";
+    ".rp-figure .stalk{opacity:.5}.rp-figure .roof-label{fill:var(--roof)}.rp-figure .label text{fill:var(--label)}";
   const height = PLOT.bottom + 66 + key.height + 2;
   return frame({ width: WIDTH, height, title, description: describe(calibration, shown), theme, body, css });
 }
 
-function ceilingsOf({ flopsPerNs }: Calibration): Ceiling[] {
+function ceilingsOf({ flopsPerNs, configurations = {} }: Calibration): Ceiling[] {
   const names = { f32: "f32 FMA", f16: "f16 FMA", dp4a: "int8 dot (dp4a)" } as const;
   return (["f32", "f16", "dp4a"] as const).flatMap((type) => {
-    const rate = flopsPerNs[type]?.median;
-    return rate ? [{ gflops: rate, label: `${names[type]} ${formatGflops(rate)}`, strong: type === "f32" }] : [];
+    const rate = flopsPerNs[type];
+    if (!rate) return [];
+    const label = `${names[type]} ${formatGflops(rate.median)}`;
+    return [{ gflops: rate.median, label, tip: tipOf(label, rate, configurations[type]), strong: type === "f32" }];
   });
 }
 
 function diagonalsOf(calibration: Calibration): Diagonal[] {
   const { levels, read } = calibration.bytesPerNs;
+  const { configurations = {}, loadsPerNs } = calibration;
   const [cache, memory] = [bandwidthAt(calibration, 0), bandwidthAt(calibration, Number.POSITIVE_INFINITY)];
-  const issue = calibration.loadsPerNs.median * 4;
-  const sizes = levels.map((level) => level.workingSetBytes);
-  const largest = sizes.length ? ` (${formatBinaryBytes(Math.max(...sizes))})` : "";
-  const rows: Diagonal[] = [{ gbps: memory, label: `memory${largest} ${formatGbps(memory)}`, strong: true }];
+  const issue = loadsPerNs.median * 4;
+  const largest = Math.max(0, ...levels.map((level) => level.workingSetBytes));
+  const fastest = levels.reduce((best, level) => (level.median > best.median ? level : best), { ...read, workingSetBytes: 0 });
+  const memoryLabel = `memory ${formatGbps(memory)}`;
+  const rows: Diagonal[] = [
+    {
+      gbps: memory,
+      label: memoryLabel,
+      tip: tipOf(`${memoryLabel} at a working set of ${formatBinaryBytes(largest)}`, read, configurations.read),
+      strong: true,
+    },
+  ];
   if (cache > memory * DISTINCT) {
-    const fastest = levels.reduce((best, level) => (level.median > best.median ? level : best), { ...read, workingSetBytes: 0 });
-    rows.push({ gbps: cache, label: `cache (${formatBinaryBytes(fastest.workingSetBytes)}) ${formatGbps(cache)}` });
+    const label = `cache ${formatGbps(cache)}`;
+    rows.push({
+      gbps: cache,
+      label,
+      tip: tipOf(`${label} at a working set of ${formatBinaryBytes(fastest.workingSetBytes)}`, fastest),
+    });
   }
   if (rows.every(({ gbps }) => issue / gbps > DISTINCT || gbps / issue > DISTINCT)) {
-    rows.push({ gbps: issue, label: `load issue ${formatNumber(calibration.loadsPerNs.median)} loads/ns`, dashed: true });
+    const label = `load issue ${formatNumber(loadsPerNs.median)} loads/ns`;
+    rows.push({
+      gbps: issue,
+      label,
+      tip: tipOf(`${label}, if every word is loaded once`, loadsPerNs, configurations.loads),
+      dashed: true,
+    });
   }
   return rows.sort((a, b) => b.gbps - a.gbps);
 }
+
+const tipOf = (label: string, { median, mad }: Spread, configuration?: string): string =>
+  [label, `spread ±${formatPercent((mad / median) * 100)}`, configuration].filter(Boolean).join(" · ");
 
 function axesOf(points: readonly RooflinePoint[], calibration: Calibration, ceilings: Ceiling[], diagonals: Diagonal[]): Axes {
   const ridges = [ridgePoint(calibration), Math.max(...ceilings.map((c) => c.gflops)) / diagonals[0]!.gbps];
@@ -162,12 +192,12 @@ function drawGrid({ x, y, decades }: Axes): string {
   for (let decade = Math.ceil(decades.x[0]); decade <= decades.x[1]; decade++) {
     const at = x(10 ** decade);
     parts.push(line(at, top, at, bottom, 'stroke="var(--grid)"'));
-    parts.push(text(at, bottom + 20, formatNumber(10 ** decade), { class: "muted small", anchor: "middle" }));
+    parts.push(text(at, bottom + 20, decadeLabel(decade), { class: "muted small", anchor: "middle" }));
   }
   for (let decade = Math.ceil(decades.y[0]); decade <= decades.y[1]; decade++) {
     const at = y(10 ** decade);
     parts.push(line(left, at, right, at, 'stroke="var(--grid)"'));
-    parts.push(text(left - 8, at + FONT * 0.35, formatNumber(10 ** decade), { class: "muted small", anchor: "end" }));
+    parts.push(text(left - 8, at + FONT * 0.35, decadeLabel(decade), { class: "muted small", anchor: "end" }));
   }
   parts.push(line(left, bottom, right, bottom, 'stroke="var(--muted)"'), line(left, top, left, bottom, 'stroke="var(--muted)"'));
   parts.push(text((left + right) / 2, bottom + 43, "Arithmetic intensity, FLOP per byte", { anchor: "middle" }));
@@ -189,46 +219,79 @@ function drawRoofs(axes: Axes, ceilings: readonly Ceiling[], diagonals: readonly
   const [x0, x1] = [10 ** decades.x[0], 10 ** decades.x[1]];
   const y0 = 10 ** decades.y[0];
   const top = Math.max(...ceilings.map((ceiling) => ceiling.gflops));
-  const style = ({ strong, dashed }: Roof) =>
-    `stroke="var(--roof)" stroke-width="${strong ? 2.2 : 1.4}" stroke-linecap="round"${dashed ? ' stroke-dasharray="6 5"' : ""}${strong ? "" : ' opacity=".75"'}`;
-  const parts: string[] = [];
   const fastest = diagonals[0]!.gbps;
-  for (const ceiling of ceilings) {
-    const start = Math.max(x0, ceiling.gflops / fastest);
-    parts.push(line(x(start), y(ceiling.gflops), x(x1), y(ceiling.gflops), style(ceiling)));
-    const width = textWidth(ceiling.label, FONT - 1);
-    const above = { x: PLOT.right - width, y: y(ceiling.gflops) - 7 - FONT, width, height: FONT };
-    const box = collides(above, taken) ? { ...above, y: y(ceiling.gflops) + 5 } : above;
-    taken.push(box);
-    parts.push(text(PLOT.right - 2, box.y + FONT - 1, ceiling.label, { class: "roof-label small halo", anchor: "end" }));
-  }
-  for (const diagonal of diagonals) {
-    const [from, to] = [Math.max(x0, y0 / diagonal.gbps), Math.min(x1, top / diagonal.gbps)];
-    const ends = [x(from), y(from * diagonal.gbps), x(to), y(to * diagonal.gbps)] as const;
-    parts.push(line(...ends, style(diagonal)));
-    parts.push(diagonalLabel(diagonal.label, ends, taken));
-  }
-  return parts.join("");
+  const flat = ceilings.map((roof) => {
+    const ends: Ends = [x(Math.max(x0, roof.gflops / fastest)), y(roof.gflops), x(x1), y(roof.gflops)];
+    return { roof, ends };
+  });
+  const sloped = diagonals.map((roof) => {
+    const [from, to] = [Math.max(x0, y0 / roof.gbps), Math.min(x1, top / roof.gbps)];
+    const ends: Ends = [x(from), y(from * roof.gbps), x(to), y(to * roof.gbps)];
+    return { roof, ends };
+  });
+  const all = [...flat, ...sloped];
+  return [
+    ...all.map(({ roof, ends }) => drawRoof(roof, ends)),
+    ...groupNear(ceilings).map((group) => ceilingLabel(group, y(group[0]!.gflops), taken)),
+    ...sloped.map(({ roof, ends }) => {
+      const others = all.filter((other) => other.roof !== roof).map((other) => other.ends);
+      return diagonalLabel(roof.label, ends, others, taken);
+    }),
+  ].join("");
 }
 
-/** Writes along a diagonal, on the first stretch and side of it that is free; the tooltip has it where no place is. */
-function diagonalLabel(label: string, [x1, y1, x2, y2]: readonly [number, number, number, number], taken: Box[]): string {
-  const angle = Math.atan2(y2 - y1, x2 - x1);
+/** At the right end of a group of ceilings, above its highest; below where that is taken. */
+function ceilingLabel(group: readonly Ceiling[], at: number, taken: Box[]): string {
+  const label = group.map((ceiling) => ceiling.label).join(" · ");
   const width = textWidth(label, FONT - 1);
+  const above = { x: PLOT.right - width, y: at - 7 - FONT, width, height: FONT };
+  const box = collides(above, taken) ? { ...above, y: at + 5 } : above;
+  taken.push(box);
+  return text(PLOT.right - 2, box.y + FONT - 1, label, { class: "roof-label small halo", anchor: "end" });
+}
+
+type Ends = readonly [number, number, number, number];
+
+function drawRoof({ strong, dashed, tip }: Roof, ends: Ends): string {
+  const style = `stroke="var(--roof)" stroke-width="${strong ? 2.2 : 1.4}" stroke-linecap="round"`;
+  const extra = `${dashed ? ' stroke-dasharray="6 5"' : ""}${strong ? "" : ' opacity=".75"'}`;
+  // The wide transparent line is what a pointer finds.
+  const target = line(...ends, 'stroke="transparent" stroke-width="12"');
+  return `<g><title>${escapeText(tip)}</title>${target}${line(...ends, style + extra)}</g>`;
+}
+
+/** Ceilings so near to each other that their labels would touch, highest first in each group. */
+function groupNear(ceilings: readonly Ceiling[]): Ceiling[][] {
+  const groups: Ceiling[][] = [];
+  for (const ceiling of [...ceilings].sort((a, b) => b.gflops - a.gflops)) {
+    const group = groups.at(-1);
+    if (group && group[0]!.gflops / ceiling.gflops < 1.6) group.push(ceiling);
+    else groups.push([ceiling]);
+  }
+  return groups;
+}
+
+/** Writes along a diagonal, on the first stretch and side of it that is free; over a neighbouring roof only where no stretch is. */
+function diagonalLabel(label: string, [x1, y1, x2, y2]: Ends, others: readonly Ends[], taken: Box[]): string {
+  const angle = Math.atan2(y2 - y1, x2 - x1);
+  const width = textWidth(label, FONT - 1) * 0.9;
   const length = Math.hypot(x2 - x1, y2 - y1);
-  for (const side of [-6, FONT + 3]) {
-    for (let start = 14; start + width < length; start += 16) {
-      const at = (along: number) => ({
-        x: x1 + Math.cos(angle) * along - Math.sin(angle) * side,
-        y: y1 + Math.sin(angle) * along + Math.cos(angle) * side,
-      });
-      const beads = Array.from({ length: Math.ceil(width / FONT) + 1 }, (_, i) => at(start + i * FONT)).map((p) =>
-        boxAround(p.x, p.y - FONT * 0.35, FONT * 0.55),
-      );
-      if (beads.some((bead) => collides(bead, taken) || bead.y < PLOT.top)) continue;
-      taken.push(...beads);
-      const place = at(start);
-      return text(place.x, place.y, label, { class: "roof-label small halo", rotate: (angle * 180) / Math.PI });
+  const at = (along: number, side: number) => ({
+    x: x1 + Math.cos(angle) * along - Math.sin(angle) * side,
+    y: y1 + Math.sin(angle) * along + Math.cos(angle) * side,
+  });
+  for (const avoided of [others, []]) {
+    for (const side of [-6, FONT + 3]) {
+      for (let start = 14; start + width < length; start += 8) {
+        const beads = Array.from({ length: Math.ceil(width / FONT) + 1 }, (_, i) => at(start + i * FONT, side)).map((p) =>
+          boxAround(p.x, p.y - FONT * 0.35, FONT * 0.55),
+        );
+        const crossed = beads.some((bead) => avoided.some((other) => touches(bead, other)));
+        if (crossed || beads.some((bead) => collides(bead, taken) || bead.y < PLOT.top)) continue;
+        taken.push(...beads);
+        const place = at(start, side);
+        return text(place.x, place.y, label, { class: "roof-label small halo", rotate: (angle * 180) / Math.PI });
+      }
     }
   }
   return "";
@@ -264,6 +327,11 @@ function drawStalk({ x, y }: Axes, point: RooflinePoint, series: number): string
   return line(at, y(point.gflops), at, top, style) + line(at - 4, top, at + 4, top, style);
 }
 
+function stalkBox({ x, y }: Axes, { intensity, gflops, roofGflops = gflops }: RooflinePoint): Box {
+  const top = y(Math.max(roofGflops, gflops));
+  return { x: x(intensity) - 4, y: top, width: 8, height: y(gflops) - top };
+}
+
 function drawPoint({ x, y }: Axes, point: RooflinePoint, series: number): string {
   const roof = point.roofGflops
     ? `${formatPercent((point.gflops / point.roofGflops) * 100)} of its roof, ${formatGflops(point.roofGflops)}`
@@ -280,47 +348,58 @@ function drawPoint({ x, y }: Axes, point: RooflinePoint, series: number): string
 }
 
 /** Labels of the heaviest points, each at the first free place around its point; one without a place keeps its tooltip. */
-function drawLabels({ x, y }: Axes, points: readonly RooflinePoint[], taken: Box[]): string[] {
+function drawLabels({ x, y }: Axes, points: readonly RooflinePoint[], seriesNames: readonly string[], taken: Box[]): string[] {
   const weight = (point: RooflinePoint) => point.weight ?? point.gflops;
+  const written: Box[] = [];
   const heaviest = [...points].sort((a, b) => weight(b) - weight(a)).slice(0, LABELLED);
   return heaviest.flatMap((point) => {
     const [px, py] = [x(point.intensity), y(point.gflops)];
     const width = textWidth(point.label, FONT - 1);
-    const places = [
-      { left: px + 12, anchor: "start", dy: 0 },
-      { left: px - 12 - width, anchor: "end", dy: 0 },
-      { left: px + 10, anchor: "start", dy: 15 },
-      { left: px - 10 - width, anchor: "end", dy: 15 },
-      { left: px + 10, anchor: "start", dy: -15 },
-      { left: px - 10 - width, anchor: "end", dy: -15 },
-      { left: px - width / 2, anchor: "middle", dy: 22 },
-    ] as const;
-    for (const { left, anchor, dy } of places) {
+    for (const { dx, dy } of PLACES) {
+      const near = dy === 0;
+      const left = dx > 0 ? px + dx : px + dx - width;
       const box = { x: left, y: py + dy - FONT * 0.6, width, height: FONT * 1.2 };
       const inside = left > PLOT.left + 4 && left + width < PLOT.right && box.y > PLOT.top && box.y + box.height < PLOT.bottom;
-      if (!inside || collides(box, taken)) continue;
-      taken.push(box);
-      const at = anchor === "start" ? left : anchor === "end" ? left + width : px;
-      return [text(at, py + dy + FONT * 0.33, point.label, { class: "small halo", anchor })];
+      const leaderBeads = near ? [] : [0.5, 0.65, 0.8].map((t) => boxAround(px + dx * t, py + dy * t, 3));
+      if (!inside || collides(box, taken) || leaderBeads.some((bead) => collides(bead, written))) continue;
+      taken.push(box, ...leaderBeads);
+      written.push(box, ...leaderBeads);
+      const colour = seriesColour(seriesNames.indexOf(point.series));
+      const label = text(px + dx, py + dy + FONT * 0.33, point.label, { class: "small halo", anchor: dx > 0 ? "start" : "end" });
+      const leader = near ? "" : line(px, py, px + dx * 0.85, py + dy, `stroke="${colour}" stroke-width="1" opacity=".8"`);
+      return [`<g class="label" style="--label:${colour}">${leader}${label}</g>`];
     }
     return [];
   });
 }
 
-function legendItems(seriesNames: readonly string[], points: readonly RooflinePoint[]): LegendItem[] {
+/** Where a label may begin (or end, where dx is negative), seen from its point; nearest first. */
+const PLACES = [
+  [12, 0],
+  [-12, 0],
+  [16, 18],
+  [-16, 18],
+  [16, -18],
+  [-16, -18],
+  [26, 34],
+  [-26, 34],
+  [30, 52],
+  [-30, 52],
+].map(([dx, dy]) => ({ dx: dx!, dy: dy! }));
+
+function legendItems(seriesNames: readonly string[], points: readonly RooflinePoint[], without: number): LegendItem[] {
   const items: LegendItem[] = seriesNames.map((label, i) => ({ label, sign: marker(i, 0, 0) }));
   if (points.some((point) => point.roofGflops)) {
     const style = 'stroke="var(--muted)" stroke-width="1.4"';
     items.push({ label: "up to the kernel's own roof", sign: line(0, 7, 0, -7, style) + line(-4, -7, 4, -7, style) });
   }
+  if (without > 0) items.push({ label: `${without} without FLOPs, not drawn`, sign: "" });
   return items;
 }
 
-function subtitleOf({ device, dispatchNs }: Calibration, without: number): string {
+function subtitleOf({ device, dispatchNs }: Calibration): string {
   const name = [device.vendor, device.architecture].filter(Boolean).join(" ") || "unknown device";
-  const parts = [name, "roofs measured in this browser", `a dispatch costs ${formatNumber(dispatchNs.median / 1000)} µs`];
-  if (without) parts.push(`${without} without FLOPs not drawn`);
-  return parts.join(" · ");
+  return `${name} · roofs measured in this browser · ${formatNs(dispatchNs.median)} a dispatch`;
 }
 
 function describe(calibration: Calibration, points: readonly RooflinePoint[]): string {
@@ -329,12 +408,25 @@ function describe(calibration: Calibration, points: readonly RooflinePoint[]): s
   return `Log-log roofline. Measured roofs: ${roofs}. Ridge point at ${formatNumber(ridgePoint(calibration))} FLOP/byte. ${points.length} points: ${best.slice(0, 40).join("; ")}.`;
 }
 
+const decadeLabel = (decade: number): string =>
+  decade < 0 ? (10 ** decade).toFixed(-decade) : formatNumber(10 ** decade).split(".")[0]!;
+
 const boxAround = (x: number, y: number, radius: number): Box => ({
   x: x - radius,
   y: y - radius,
   width: radius * 2,
   height: radius * 2,
 });
+
+/** Whether a line passes through a box, taken as the disc in it. */
+function touches({ x, y, width }: Box, [x1, y1, x2, y2]: Ends): boolean {
+  const radius = width / 2;
+  const [cx, cy] = [x + radius, y + radius];
+  const length = Math.hypot(x2 - x1, y2 - y1) || 1;
+  const along = ((cx - x1) * (x2 - x1) + (cy - y1) * (y2 - y1)) / length;
+  const away = Math.abs((cx - x1) * (y2 - y1) - (cy - y1) * (x2 - x1)) / length;
+  return along > -radius && along < length + radius && away < radius;
+}
 
 const collides = (box: Box, others: readonly Box[]): boolean =>
   others.some((o) => box.x < o.x + o.width && o.x < box.x + box.width && box.y < o.y + o.height && o.y < box.y + box.height);
