@@ -2,6 +2,7 @@
  * Three builds of one tree: `--mode lib` (dist/lib), `--mode pages` (dist/pages: the demo and the page the command line drives) and
  * `--mode cli` (dist/cli, Node). Without a mode: the dev server of the demo.
  */
+import { existsSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { defineConfig, type Plugin, type UserConfig } from "vite";
 import manifest from "./package.json" with { type: "json" };
@@ -37,7 +38,7 @@ const builds: Record<string, UserConfig> = {
   pages: {
     build: {
       outDir: "dist/pages",
-      rolldownOptions: { input: ["demo/index.html", "cli/page/index.html"] },
+      rolldownOptions: { input: ["demo/index.html", "cli/page/index.html"].filter((path) => existsSync(path)) },
       modulePreload: { polyfill: false },
       assetsInlineLimit: 0,
     },

@@ -76,8 +76,13 @@ function succeeds(program, args, timeoutMs) {
       timeout: timeoutMs,
       killSignal: "SIGKILL",
     });
+    const kill = () => child.kill();
+    process.once("exit", kill);
     child.once("error", () => resolve(false));
-    child.once("exit", (code) => resolve(code === 0));
+    child.once("exit", (code) => {
+      process.off("exit", kill);
+      resolve(code === 0);
+    });
   });
 }
 

@@ -1,0 +1,119 @@
+/** `generate`: an answer, streamed to stdout as it becomes known. */
+import type { Command } from "commander";
+import { formatNs, formatNumber } from "../../src/measure/format";
+import { deviceCard } from "../device-card";
+import { parseModel } from "../models";
+import {
+  type CommonFlags,
+  decodingOptions,
+  parseCanvas,
+  parseIds,
+  sessionOptions,
+  withBrowserOptions,
+  withDecodingOptions,
+} from "../options";
+import { print, printDocument, SCHEMA, say } from "../output";
+import { withSession } from "../session";
+import { type GenerationResult, type Prompt, RidgepointError } from "../stub";
+
+interface GenerateFlags extends CommonFlags {
+  readonly model: string;
+  readonly prompt?: string;
+  readonly chat?: string | true;
+  readonly promptIds?: string;
+  readonly canvas?: string;
+  readonly trace?: boolean;
+}
+
+/** The prompt the flags ask for; exactly one of its forms must be given. */
+function promptOf({ prompt, chat, promptIds, canvas }: GenerateFlags): Prompt {
+  const forms: Prompt[] = [];
+  if (typeof chat === "string") forms.push([{ role: "user", content: chat }]);
+  if (prompt !== undefined) forms.push(chat === true ? [{ role: "user", content: prompt }] : prompt);
+  if (promptIds !== undefined) forms.push({ ids: parseIds("--prompt-ids", promptIds) });
+  if (canvas !== undefined) forms.push({ canvas: parseCanvas("--canvas", canvas) });
+  const [form] = forms;
+  if (forms.length !== 1 || form === undefined) {
+    const got = forms.length === 0 ? "none" : `${forms.length} of them`;
+    throw new RidgepointError(
+      "bad-option",
+      `expected one of --prompt TEXT, --chat TEXT, --prompt-ids IDS, --canvas IDS; got ${got}`,
+    );
+  }
+  return form;
+}
+
+/** New ids of a result: for diffusion the whole canvas after the prompt, of which an infill canvas has only its leading given ids. */
+function newIds(result: GenerationResult, family: string, prompt: Prompt): readonly number[] {
+  if (family === "ar") return result.ids;
+  if (typeof prompt === "object" && "canvas" in prompt) {
+    const hole = prompt.canvas.indexOf(null);
+    return hole < 0 ? [] : result.canvas.slice(hole);
+  }
+  return result.canvas.slice(result.usage.promptTokens);
+}
+
+function summary({ usage, timings, tokensPerSecond, forwards, tokensPerForward, finishReason }: GenerationResult): string {
+  return [
+    `${usage.completionTokens} tokens in ${formatNs(timings.wallNs)} (${formatNumber(tokensPerSecond)} tok/s`,
+    `first after ${formatNs(timings.ttftNs)})`,
+    `${forwards} forwards`,
+    `${formatNumber(tokensPerForward)} tokens/forward`,
+    `finish: ${finishReason}`,
+  ].join(", ");
+}
+
+async function generate(flags: GenerateFlags & Readonly<Record<string, unknown>>): Promise<void> {
+  const prompt = promptOf(flags);
+  const options = { ...decodingOptions(flags), ...(flags.trace && { trace: true }) };
+  const spec = await parseModel(flags.model);
+  await withSession(sessionOptions(flags), [spec], async (session) => {
+    const { info, load, hasTokenizer } = await session.load(spec);
+    if (!flags.json) say(deviceCard(session.device));
+    let printed = "";
+    session.onStep = ({ delta }) => {
+      printed += delta;
+      print(delta);
+    };
+    const result = await session.call("generate", { prompt, options, stream: !flags.json && hasTokenizer });
+    const ids = newIds(result, info.family, prompt);
+    if (!flags.json) {
+      // Diffusion fills holes; what a last step makes readable, or a stop string takes back, is printed here.
+      const rest = result.text.startsWith(printed) ? result.text.slice(printed.length) : "";
+      print(`${hasTokenizer ? rest : ids.join(",")}\n`);
+      say(summary(result));
+      return;
+    }
+    const { trace, ...rest } = result;
+    const forwards = trace?.map(({ kind, rows, revealed }) => ({
+      kind,
+      rows,
+      revealed: revealed.map(({ position, id, confidence }) => [position, id, confidence]),
+    }));
+    printDocument({
+      schema: SCHEMA,
+      command: "generate",
+      device: session.device,
+      model: { name: flags.model, ...info },
+      load,
+      ...rest,
+      // In this document `forwards` is the trace; their number goes by the papers' name.
+      nfe: rest.forwards,
+      nfe_by_kind: rest.forwardsByKind,
+      forwards,
+      ids,
+    });
+  });
+}
+
+/** Adds the command to the program. */
+export function registerGenerate(program: Command): void {
+  withDecodingOptions(withBrowserOptions(program.command("generate").description("answer a prompt")))
+    .option("--model <model>", "the model", "builtin:ar")
+    .option("--prompt <text>", "text, as it is")
+    .option("--chat [text]", "a user's message, through the model's chat template (with --prompt: that text)")
+    .option("--prompt-ids <ids>", "token ids, separated by commas")
+    .option("--canvas <ids>", "token ids and _ for each place to be filled, separated by commas")
+    .option("--trace", "record the rows and reveals of every forward (with --json)")
+    .action(generate);
+}

@@ -1,0 +1,57 @@
+/** `inspect`: what a model file holds and how much memory it will take, without a browser. */
+import type { Command } from "commander";
+import { formatBytes } from "../../src/measure/format";
+import { openModel, parseModel } from "../models";
+import { print, printDocument, SCHEMA } from "../output";
+import { describeCheckpoint, ensure } from "../stub";
+import { formatTable } from "../table";
+
+interface InspectFlags {
+  readonly model?: string;
+  readonly json?: boolean;
+}
+
+async function inspect(file: string | undefined, flags: InspectFlags): Promise<void> {
+  const name = file ?? flags.model;
+  ensure(
+    name !== undefined && (file === undefined || flags.model === undefined),
+    "bad-option",
+    "expected either FILE or --model MODEL",
+  );
+  const description = await describeCheckpoint(await openModel(await parseModel(name)));
+  if (flags.json) return printDocument({ schema: SCHEMA, command: "inspect", device: null, model: { name }, ...description });
+  const { architecture, config, tensors, plan } = description;
+  const settings = Object.entries(config).map(([key, value]) => ({ key, value: JSON.stringify(value) }));
+  print(`${name}: ${architecture}\n\n`);
+  print(
+    formatTable(settings, [
+      { head: "config", cell: ({ key }) => key, left: true },
+      { head: "value", cell: ({ value }) => value, left: true },
+    ]),
+  );
+  print("\n");
+  print(
+    formatTable(tensors, [
+      { head: "tensor", cell: (tensor) => tensor.name, left: true },
+      { head: "dtype", cell: ({ dtype }) => dtype, left: true },
+      { head: "shape", cell: ({ shape }) => `[${shape.join(", ")}]`, left: true },
+      { head: "bytes", cell: ({ bytes }) => formatBytes(bytes) },
+    ]),
+  );
+  const { weightBytes, cacheBytes, scratchBytes, fits } = plan;
+  const sizes = `weights ${formatBytes(weightBytes)} + cache ${formatBytes(cacheBytes)} + scratch ${formatBytes(scratchBytes)}`;
+  print(
+    `\nmemory on the GPU: ${sizes} = ${formatBytes(weightBytes + cacheBytes + scratchBytes)}${fits === false ? ", too much" : ""}\n`,
+  );
+}
+
+/** Adds the command to the program. */
+export function registerInspect(program: Command): void {
+  program
+    .command("inspect")
+    .description("metadata, tensors and memory plan of a model; needs no browser")
+    .argument("[file]", "a model file or directory")
+    .option("--model <model>", "the model")
+    .option("--json", "print one JSON document on stdout")
+    .action(inspect);
+}

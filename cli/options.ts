@@ -1,0 +1,117 @@
+/** Options that commands share, and their values out of text. A wrong value is `bad-option`; commander finds unknown ones. */
+import { type Command, Option } from "commander";
+import type { AdapterChoice } from "./chromium.mjs";
+import type { SessionOptions } from "./session";
+import { type GenerateOptions, RidgepointError } from "./stub";
+
+/** Options of commands that start a browser, as commander gives them. */
+export interface CommonFlags {
+  readonly browser?: string;
+  readonly adapter: AdapterChoice;
+  readonly headed?: boolean;
+  readonly connect?: string;
+  readonly cdp?: string;
+  readonly timeout: string;
+  readonly json?: boolean;
+}
+
+/** Adds the options of commands that start a browser. */
+export function withBrowserOptions(command: Command): Command {
+  return command
+    .option("--browser <path|chromium|chrome>", "the browser to start (default: the first one found)")
+    .addOption(
+      new Option("--adapter <name>", "WebGPU adapter; without one, SwiftShader is taken and said so")
+        .choices(["default", "swiftshader"])
+        .default("default"),
+    )
+    .option("--headed", "show the browser")
+    .option("--connect <ws>", "use the browser of a Playwright server")
+    .option("--cdp <url>", "use a running browser through its DevTools address")
+    .option("--timeout <s>", "longest time of one call into the page", "600")
+    .option("--json", "print one JSON document on stdout");
+}
+
+/** The session a command's flags ask for. */
+export function sessionOptions(flags: CommonFlags): SessionOptions {
+  const timeout = parseNumber("--timeout", flags.timeout);
+  if (timeout <= 0) throw new RidgepointError("bad-option", `--timeout: expected seconds above 0, got ${flags.timeout}`);
+  return { ...flags, timeout };
+}
+
+/** A number. */
+export function parseNumber(flag: string, text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value)) {
+    throw new RidgepointError("bad-option", `${flag}: expected a number, got "${text}"`);
+  }
+  return value;
+}
+
+/** Token ids separated by commas. */
+export function parseIds(flag: string, text: string): number[] {
+  return text.split(",").map((part) => parseId(flag, part));
+}
+
+function parseId(flag: string, text: string): number {
+  if (!/^\s*\d+\s*$/.test(text)) {
+    throw new RidgepointError("bad-option", `${flag}: expected token ids separated by commas, got "${text}"`);
+  }
+  return Number(text);
+}
+
+/** Token ids separated by commas; `_` is a place to be filled. */
+export function parseCanvas(flag: string, text: string): (number | null)[] {
+  return text.split(",").map((part) => (part.trim() === "_" ? null : parseId(flag, part)));
+}
+
+/** `causal`, `full` or `block:N`. */
+export function parseAttention(text: string): "causal" | "full" | { block: number } {
+  if (text === "causal" || text === "full") return text;
+  const block = Number(/^block:(\d+)$/.exec(text)?.[1]);
+  if (!(block > 0)) throw new RidgepointError("bad-option", `--attention: expected causal, full or block:N, got "${text}"`);
+  return { block };
+}
+
+/** Decoding options as numbers, by flag and key of {@link GenerateOptions}. */
+const NUMBERS = [
+  ["--max-new-tokens", "maxNewTokens", "most new tokens (autoregressive)"],
+  ["--gen-length", "genLength", "length of the masked canvas (diffusion)"],
+  ["--block-length", "blockLength", "positions decoded together"],
+  ["--sub-block-length", "subBlockLength", "positions of a sub-block (Fast-dLLM v2)"],
+  ["--steps", "steps", "forwards of a fixed schedule"],
+  ["--threshold", "threshold", "reveal every position of at least this confidence"],
+  ["--factor", "factor", "factor rule of parallel decoding"],
+  ["--eb-gamma", "ebGamma", "entropy bound, nats"],
+  ["--cfg-scale", "cfgScale", "classifier-free guidance"],
+  ["--temperature", "temperature", "0 is greedy"],
+  ["--top-k", "topK", "0 is off"],
+  ["--top-p", "topP", "1 is off"],
+  ["--min-p", "minP", "0 is off"],
+  ["--seed", "seed", "of the sampling"],
+] as const;
+
+/** Decoding options as words; the engine knows which words there are. */
+const WORDS = [
+  ["--cache", "cache", "none, prefix, dual, block or sub-block"],
+  ["--remasking", "remasking", "low_confidence, random, entropy or topk_margin"],
+  ["--preset", "preset", "llada, fast-dllm, fast-dllm-v2, dream, sdar or dllm"],
+] as const;
+
+/** Adds every decoding option. */
+export function withDecodingOptions(command: Command): Command {
+  for (const [flag, , help] of NUMBERS) command.option(`${flag} <n>`, help);
+  for (const [flag, , help] of WORDS) command.option(`${flag} <name>`, help);
+  return command
+    .option("--stop <text>", "stop string; may be given again", (text, before: string[] = []) => [...before, text])
+    .option("--ignore-eos", "go on after the end of text");
+}
+
+/** The engine's options of a command's flags: what was given, and nothing else. */
+export function decodingOptions(flags: Readonly<Record<string, unknown>>): GenerateOptions {
+  const options: Record<string, unknown> = {};
+  for (const [flag, key] of NUMBERS) if (flags[key] !== undefined) options[key] = parseNumber(flag, String(flags[key]));
+  for (const [, key] of WORDS) if (flags[key] !== undefined) options[key] = flags[key];
+  if (flags.stop !== undefined) options.stop = flags.stop;
+  if (flags.ignoreEos) options.ignoreEos = true;
+  return options;
+}

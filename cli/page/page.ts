@@ -1,0 +1,113 @@
+/** The page the command line drives: each call of `window.ridgepoint` in, plain data out. It knows nothing of the terminal. */
+
+import type { Failure, ForwardAnswer, ForwardRequest, LoadedModel, Outcome, PageApi, PageEvent, PageModel } from "../protocol";
+import { calibrate, type Gpu, loadModel, type Model, openGpu, urlSource } from "../stub";
+
+/** Logits go to the server in pieces of this many bytes. */
+const UPLOAD_BYTES = 32 * 2 ** 20;
+
+let gpu: Promise<Gpu> | null = null;
+let model: Model | null = null;
+
+function openOnce(): Promise<Gpu> {
+  gpu ??= openGpu();
+  return gpu;
+}
+
+function tell(event: PageEvent): void {
+  void window.ridgepointEvent?.(event);
+}
+
+function loaded(): Model {
+  if (!model) throw new Error("no model is loaded on the page");
+  return model;
+}
+
+async function unload(): Promise<void> {
+  await model?.dispose();
+  model = null;
+}
+
+async function load(source: PageModel): Promise<LoadedModel> {
+  await unload();
+  const device = await openOnce();
+  const start = performance.now();
+  const sources =
+    "address" in source
+      ? source.address
+      : await Promise.all(source.files.map(({ url, name, size }) => urlSource(new URL(url, location.href).href, { name, size })));
+  const bytesOfFile = new Map<string, number>();
+  model = await loadModel(sources, {
+    gpu: device,
+    builtinBase: new URL("/models/", location.href).href,
+    onProgress: ({ phase, loaded, total, file }) => {
+      if (phase === "download") bytesOfFile.set(file ?? "", total);
+      tell({ kind: "progress", phase, loaded, total, ...(file !== undefined && { file }) });
+    },
+  });
+  const fileBytes =
+    "files" in source
+      ? source.files.reduce((sum, { size }) => sum + size, 0)
+      : [...bytesOfFile.values()].reduce((a, b) => a + b, 0);
+  const { info, config, tokenizer } = model;
+  return { info, config, hasTokenizer: tokenizer !== null, ms: performance.now() - start, fileBytes };
+}
+
+async function forward({ tokens, attention, upload }: ForwardRequest): Promise<ForwardAnswer> {
+  const { logits, shape, argmax } = await loaded().forward({ tokens: [...tokens], attention });
+  if (upload !== undefined) {
+    for (let start = 0; start < logits.byteLength; start += UPLOAD_BYTES) {
+      const piece = new Uint8Array(logits.buffer, logits.byteOffset + start, Math.min(UPLOAD_BYTES, logits.byteLength - start));
+      const response = await fetch(upload, { method: "POST", body: new Blob([piece as Uint8Array<ArrayBuffer>]) });
+      if (!response.ok) throw new Error(`the command line refused the logits (HTTP ${response.status})`);
+    }
+  }
+  return { argmax, shape };
+}
+
+const api: PageApi = {
+  device: async () => (await openOnce()).profile,
+  calibrate: async ({ quick }) =>
+    calibrate(await openOnce(), {
+      quick,
+      onProgress: (progress) => tell({ kind: "progress", ...progress }),
+    }),
+  load: ({ model }) => load(model),
+  unload,
+  async generate({ prompt, options, stream }) {
+    const run = loaded().generate(prompt, options);
+    for await (const { delta, forwards } of run) if (stream) tell({ kind: "step", delta, forwards });
+    return run.result;
+  },
+  profile: ({ prompt, options, calibration }) => loaded().profile(prompt, { ...options, calibration }),
+  forward,
+  replay: ({ trajectory }) => loaded().replay(trajectory),
+};
+
+function failureOf(error: unknown): Failure {
+  if (!(error instanceof Error)) return { code: "internal", message: String(error) };
+  const code = "code" in error && typeof error.code === "string" ? error.code : "internal";
+  return { code, message: code === "internal" ? `${error.name}: ${error.message}` : error.message };
+}
+
+/** Wraps a function of the API so that whatever it throws comes back as data. */
+function answering<A, R>(call: (request: A) => Promise<R>): (request?: unknown) => Promise<Outcome<R>> {
+  return async (request) => {
+    try {
+      return { value: await call(request as A) };
+    } catch (error) {
+      return { error: failureOf(error) };
+    }
+  };
+}
+
+window.ridgepoint = {
+  device: answering(api.device),
+  calibrate: answering(api.calibrate),
+  load: answering(api.load),
+  unload: answering(api.unload),
+  generate: answering(api.generate),
+  profile: answering(api.profile),
+  forward: answering(api.forward),
+  replay: answering(api.replay),
+};

@@ -1,0 +1,89 @@
+/** What the command line (Node) and the page it drives (browser) say to each other. Types only. */
+import type {
+  Calibration,
+  DeviceProfile,
+  GenerateOptions,
+  GenerationResult,
+  ModelConfig,
+  ModelInfo,
+  Profile,
+  Prompt,
+  ReplayResult,
+} from "./stub";
+
+/** A file of this machine, offered to the page as byte ranges. */
+export interface OfferedFile {
+  readonly name: string;
+  readonly size: number;
+  /** Path on the command line's server. */
+  readonly url: string;
+}
+
+/** An address that the engine resolves itself, or files of this machine. */
+export type PageModel = { readonly address: string } | { readonly files: readonly OfferedFile[] };
+
+export interface LoadedModel {
+  readonly info: ModelInfo;
+  readonly config: ModelConfig;
+  readonly hasTokenizer: boolean;
+  readonly ms: number;
+  /** Bytes of the model's files as loading counted them. */
+  readonly fileBytes: number;
+}
+
+export interface GenerateRequest {
+  readonly prompt: Prompt;
+  readonly options: GenerateOptions;
+  /** Whether every step is told as an event; off while timing. */
+  readonly stream: boolean;
+}
+
+export interface ForwardRequest {
+  readonly tokens: readonly number[];
+  readonly attention: "causal" | "full" | { readonly block: number };
+  /** Path of the server to which the logits (f32, little endian, row-major) are posted in order; absent: they stay on the page. */
+  readonly upload?: string;
+}
+
+export interface ForwardAnswer {
+  readonly argmax: readonly number[];
+  readonly shape: readonly [number, number];
+}
+
+/** One function a command needs; each answers with an {@link Outcome}, since typed errors do not survive the way to Node. */
+export interface PageApi {
+  /** Opens the device, once. */
+  device(): Promise<DeviceProfile>;
+  calibrate(request: { readonly quick: boolean }): Promise<Calibration>;
+  /** Loads a model in place of the one before. */
+  load(request: { readonly model: PageModel }): Promise<LoadedModel>;
+  unload(): Promise<void>;
+  generate(request: GenerateRequest): Promise<GenerationResult>;
+  profile(request: {
+    readonly prompt: Prompt;
+    readonly options: GenerateOptions;
+    readonly calibration: Calibration;
+  }): Promise<Profile>;
+  forward(request: ForwardRequest): Promise<ForwardAnswer>;
+  replay(request: { readonly trajectory: unknown }): Promise<ReplayResult>;
+}
+
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+}
+
+export type Outcome<T> = { readonly value: T } | { readonly error: Failure };
+
+/** Told by the page while a call runs. */
+export type PageEvent =
+  | { readonly kind: "progress"; readonly phase: string; readonly loaded: number; readonly total: number; readonly file?: string }
+  | { readonly kind: "step"; readonly delta: string; readonly forwards: number };
+
+declare global {
+  interface Window {
+    ridgepoint: { [K in keyof PageApi]: (request?: unknown) => Promise<Outcome<Awaited<ReturnType<PageApi[K]>>>> };
+    /** Given by the command line. */
+    ridgepointEvent?: (event: PageEvent) => Promise<void>;
+  }
+}
