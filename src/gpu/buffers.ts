@@ -25,6 +25,11 @@ export class BufferLedger {
     return this.#live.size;
   }
 
+  /** The live buffers themselves. */
+  get live(): readonly GPUBuffer[] {
+    return [...this.#live.keys()];
+  }
+
   /**
    * Makes a zeroed buffer of at least `byteLength` bytes (rounded up to 16). The caller owns it and frees it by {@link destroy}.
    * @throws `out-of-memory` when the device has no room, or the size passes the device's limit.

@@ -1,0 +1,11 @@
+// What is known of one distribution after the head: 32 bytes a row, all that crosses to the host.
+struct Answer {
+  goal: u32,     // canvas index it answers
+  id: u32,       // proposed token
+  logit: f32,    // of that token, before noise and temperature
+  doubt: f32,    // 1 / confidence - 1
+  entropy: f32,  // of the raw distribution, nats
+  margin: f32,   // probability of the winner minus that of the runner-up
+  score: f32,    // ranking value, greater first
+  revealed: u32, // set by reveal.wgsl
+}

@@ -1,0 +1,34 @@
+// The plan of the current pass: its rows and how its distributions are sampled and revealed. Group 1, one dynamic offset a pass.
+// A row is one token at one place; for the head's passes `source` names the hidden row to read and `goal` the place it answers.
+struct Row {
+  place: u32,    // canvas index of the token
+  position: u32, // rotary position
+  slot: u32,     // cache row where K and V are written
+  start: u32,    // attends to cache rows [start, limit)
+  limit: u32,
+  source: u32,   // hidden row that the head reads
+  goal: u32,     // canvas index that the distribution answers
+  spare: u32,
+}
+
+struct Plan {
+  rows: u32,
+  first: u32,       // result row of this pass's first answer
+  mask_id: u32,
+  seed: u32,
+  temperature: f32, // 0 is greedy
+  top_k: u32,       // 0 is off
+  top_p: f32,       // 1 is off
+  min_p: f32,       // 0 is off
+  tempered: u32,    // 1: confidence under the tempered, filtered distribution; 0: under the raw one
+  metric: u32,      // 0 confidence, 1 entropy, 2 margin, 3 random
+  rule: u32,        // reveal.wgsl
+  count: u32,
+  bound: f32,
+  strict: u32,
+  draw: u32,        // counter of random draws, different for every forward
+  suppressed: u32,  // ids in the suppress list
+  row: array<Row>,
+}
+
+@group(1) @binding(0) var<storage, read> plan: Plan;

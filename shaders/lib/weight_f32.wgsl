@@ -1,0 +1,27 @@
+// Weights of a linear layer in f32: weight_words f32[K][COLUMNS].
+const COLUMNS: u32 = 64; // output columns of the plane, padded
+
+@group(0) @binding(0) var<storage, read> weight_words: array<f32>;
+@group(0) @binding(1) var<storage, read> weight_scales: array<u32>; // not read
+
+struct Octet {
+  low: vec4f,
+  high: vec4f,
+}
+
+fn scale_of(block: u32, column: u32) -> vec2f {
+  return vec2f(1.0, 0.0);
+}
+
+fn quad_of(at: u32) -> vec4f {
+  return vec4f(weight_words[at], weight_words[at + COLUMNS], weight_words[at + 2u * COLUMNS], weight_words[at + 3u * COLUMNS]);
+}
+
+fn octet_of(octet: u32, column: u32) -> Octet {
+  let at = octet * 8u * COLUMNS + column;
+  return Octet(quad_of(at), quad_of(at + 4u * COLUMNS));
+}
+
+fn scaled(octet: Octet, scale: vec2f) -> Octet {
+  return octet;
+}

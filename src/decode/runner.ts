@@ -1,0 +1,91 @@
+/** Runs a decoder on an engine: submits its passes, follows the canvas, counts forwards. Knows neither text nor families. */
+import { ensure } from "../errors";
+import type { Dispatch } from "../kernels/dispatch";
+import type { Engine, PassResult } from "../model/engine";
+import type { Answer, Metric, Sampling } from "../model/pass";
+import type { Canvas } from "./canvas";
+import type { Decoder, PlannedPass } from "./decoder";
+import type { ForwardKind, ForwardTrace, Revealed } from "./step";
+
+/** A forward that counted, with what it cost. */
+export interface Forwarded extends ForwardTrace {
+  readonly dispatches: readonly Dispatch[];
+  readonly passNs: number | undefined;
+  readonly dispatchNs: readonly number[] | undefined;
+}
+
+/** What one submit brought. */
+export interface Progress {
+  readonly forwards: readonly Forwarded[];
+  readonly revealed: readonly Revealed[];
+  /** Forwards that were computed past a stop id and dropped. */
+  readonly overrun: number;
+}
+
+export interface RunOptions {
+  readonly canvas: Canvas;
+  readonly sampling: Sampling;
+  readonly stopIds: ReadonlySet<number>;
+  /** Ranking value that a trace reports. */
+  readonly metric?: Metric;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The value that `metric` ranks by, as the trajectories give it: confidence, Σ p ln p, or the margin. */
+const valueOf = (metric: Metric) => (answer: Answer) =>
+  metric === "entropy" ? -answer.entropy : metric === "margin" ? answer.margin : answer.confidence;
+
+/**
+ * Yields after every submit. An abort ends the run after the submit in flight.
+ * @throws whatever the engine throws; `bad-option` when a decoder makes no progress (nothing it may reveal is left)
+ */
+export async function* runDecoder(engine: Engine, decoder: Decoder, options: RunOptions): AsyncGenerator<Progress, void, void> {
+  const { canvas, sampling, stopIds } = options;
+  engine.resetDraws();
+  engine.writeCanvas(0, canvas.tokens);
+  let written = canvas.length;
+  // Every schedule reveals at least every second pass; more passes than that is a decoder that stands still.
+  let budget = 0;
+  for (let next = decoder.next(); !next.done; next = decoder.next()) {
+    if (options.signal?.aborted) return;
+    const passes = next.value;
+    const needed = Math.max(...passes.flatMap(({ rows }) => rows.map(({ place, goal }) => Math.max(place, goal ?? 0) + 1)));
+    if (needed > written) {
+      engine.writeCanvas(written, new Array<number>(needed - written).fill(canvas.maskId));
+      written = needed;
+    }
+    const results = await engine.run(passes, sampling, canvas.maskId);
+    const progress = follow(passes, results, { canvas, stopIds, metric: options.metric ?? "confidence" });
+    budget = progress.revealed.length > 0 ? 0 : budget + 1;
+    ensure(
+      budget <= 2 * engine.slots,
+      "bad-option",
+      `the decoder revealed nothing in ${budget} forwards: every candidate is the mask`,
+    );
+    yield progress;
+  }
+}
+
+function follow(
+  passes: readonly PlannedPass[],
+  results: readonly PassResult[],
+  { canvas, stopIds, metric }: { canvas: Canvas; stopIds: ReadonlySet<number>; metric: Metric },
+): Progress {
+  const forwards: Forwarded[] = [];
+  const value = valueOf(metric);
+  for (const [i, { kind, rows }] of passes.entries()) {
+    // Places planned ahead are dropped once the answer has ended.
+    if (i > 0 && canvas.stopIndex(stopIds) >= 0) break;
+    const { answers, dispatches, passNs, dispatchNs } = results[i] as PassResult;
+    const revealed = canvas.apply(answers, value);
+    forwards.push({ kind, rows: rows.map(({ place }) => place), revealed, dispatches, passNs, dispatchNs });
+  }
+  return { forwards, revealed: forwards.flatMap(({ revealed }) => revealed), overrun: passes.length - forwards.length };
+}
+
+/** Forwards by kind. */
+export function countKinds(forwards: readonly ForwardTrace[]): Partial<Record<ForwardKind, number>> {
+  const counts: Partial<Record<ForwardKind, number>> = {};
+  for (const { kind } of forwards) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}

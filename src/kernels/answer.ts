@@ -1,0 +1,131 @@
+/** The kernels after the head: suppression, sampling bounds, row statistics, answers, reveal. */
+import answerPart from "../../shaders/lib/answer.wgsl?raw";
+import partialPart from "../../shaders/lib/partial.wgsl?raw";
+import plan from "../../shaders/lib/plan.wgsl?raw";
+import random from "../../shaders/lib/random.wgsl?raw";
+import revealSource from "../../shaders/reveal.wgsl?raw";
+import rowAnswerSource from "../../shaders/row_answer.wgsl?raw";
+import rowStatsSource from "../../shaders/row_stats.wgsl?raw";
+import sampleCutoffSource from "../../shaders/sample_cutoff.wgsl?raw";
+import suppressSource from "../../shaders/suppress.wgsl?raw";
+import type { DeviceProfile } from "../gpu/profile";
+import type { Kernel } from "./dispatch";
+import type { Lanes } from "./lanes";
+
+/** Bytes of an answer and of a partial, as `lib/answer.wgsl` and `lib/partial.wgsl` lay them out. */
+export const ANSWER_BYTES = 32;
+export const PARTIAL_BYTES = 48;
+
+/** How a row of the vocabulary is cut into partials on a device. */
+export interface StatsGeometry {
+  readonly chunk: number;
+  readonly width: number;
+  /** Partials a row. */
+  readonly partials: number;
+}
+
+export function statsGeometry(profile: DeviceProfile, vocabSize: number): StatsGeometry {
+  const width = profile.software ? 4 : 64;
+  const chunk = profile.software ? 1024 : 4096;
+  return { chunk, width, partials: Math.ceil(vocabSize / chunk) * width };
+}
+
+/** Bindings: list, logits. */
+export function suppress(vocabSize: number, ids: number): Kernel {
+  const width = 16;
+  return {
+    name: "suppress",
+    variant: "f32",
+    wgsl: { source: suppressSource, parts: [plan], consts: { VOCAB: vocabSize, WIDTH: width } },
+    bindings: ["read", "write"],
+    grid: ({ rows }) => [Math.ceil(ids / width), rows, 1],
+    shape: ({ rows }) => ({ T: rows, V: vocabSize }),
+    work: ({ rows }) => ({ flops: 0, bytes: rows * ids * 4 + ids * 4, loads: rows * ids }),
+  };
+}
+
+/** Reductions of a bisection over 32 bits, twice, and the passes before. */
+const CUTOFF_REDUCTIONS = 66;
+
+/** Bindings: logits, cutoff. */
+export function sampleCutoff(lanes: Lanes, vocabSize: number): Kernel {
+  return {
+    name: "sample_cutoff",
+    variant: lanes.variant,
+    wgsl: {
+      source: sampleCutoffSource,
+      parts: [lanes.part, plan],
+      consts: { ...lanes.consts, VOCAB: vocabSize },
+      features: lanes.features,
+    },
+    bindings: ["read", "write"],
+    grid: ({ rows }) => [1, rows, 1],
+    shape: ({ rows }) => ({ T: rows, V: vocabSize }),
+    work: ({ rows }) => ({
+      flops: 5 * CUTOFF_REDUCTIONS * rows * vocabSize,
+      bytes: 4 * rows * vocabSize + 4 * rows,
+      loads: CUTOFF_REDUCTIONS * rows * vocabSize,
+    }),
+  };
+}
+
+/** Bindings: logits, cutoff, partials. */
+export function rowStats(geometry: StatsGeometry, vocabSize: number, filtered: boolean): Kernel {
+  const { chunk, width, partials } = geometry;
+  return {
+    name: "row_stats",
+    variant: filtered ? "filtered" : "all",
+    wgsl: {
+      source: rowStatsSource,
+      parts: [partialPart, random, plan],
+      consts: { VOCAB: vocabSize, CHUNK: chunk, WIDTH: width, FILTERED: filtered },
+    },
+    bindings: ["read", "read", "write"],
+    grid: ({ rows }) => [Math.ceil(vocabSize / chunk), rows, 1],
+    shape: ({ rows }) => ({ T: rows, V: vocabSize }),
+    work: ({ rows }) => ({
+      flops: 5 * rows * vocabSize,
+      bytes: rows * (4 * vocabSize + partials * PARTIAL_BYTES),
+      loads: rows * vocabSize,
+    }),
+  };
+}
+
+/** Bindings: partials, answers. */
+export function rowAnswer(geometry: StatsGeometry, vocabSize: number): Kernel {
+  const { partials, width } = geometry;
+  return {
+    name: "row_answer",
+    variant: "f32",
+    wgsl: {
+      source: rowAnswerSource,
+      parts: [partialPart, answerPart, random, plan],
+      consts: { PARTIALS: partials, WIDTH: Math.min(width, partials) },
+    },
+    bindings: ["read", "write"],
+    grid: ({ rows }) => [1, rows, 1],
+    shape: ({ rows }) => ({ T: rows, V: vocabSize }),
+    work: ({ rows }) => ({
+      flops: 10 * rows * partials,
+      bytes: rows * (partials * PARTIAL_BYTES + ANSWER_BYTES),
+      loads: (rows * partials * PARTIAL_BYTES) / 4,
+    }),
+  };
+}
+
+/** Bindings: answers, canvas. `capacity` bounds the answers of one pass. */
+export function reveal(profile: DeviceProfile, capacity: number): Kernel {
+  return {
+    name: "reveal",
+    variant: "rank",
+    wgsl: {
+      source: revealSource,
+      parts: [answerPart, plan],
+      consts: { WIDTH: profile.software ? 4 : 64, CAPACITY: capacity },
+    },
+    bindings: ["write", "write"],
+    grid: () => [1, 1, 1],
+    shape: ({ rows }) => ({ T: rows }),
+    work: ({ rows }) => ({ flops: rows * rows, bytes: rows * (ANSWER_BYTES + 8), loads: rows * (2 + 18 * rows) }),
+  };
+}

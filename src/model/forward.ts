@@ -1,0 +1,199 @@
+/** The forward pass of every architecture, as a list: record appends dispatches and runs nothing. Differences between models are data. */
+import type { Gpu } from "../gpu/device";
+import { reveal, rowAnswer, rowStats, sampleCutoff, statsGeometry, suppress } from "../kernels/answer";
+import { codeOf, type Dispatch, type Extent, type Kernel } from "../kernels/dispatch";
+import { type Lanes, lanesOf } from "../kernels/lanes";
+import { attention, embed, pad32, qkvWidth, rmsnorm, ropeCache, swiglu } from "../kernels/layer";
+import { type LinearAlgorithm, linear, linearAlgorithm } from "../kernels/linear";
+import type { ModelConfig } from "./config";
+import { attentionShapeOf, type Scratch } from "./scratch";
+import type { LayerWeights, LinearWeights, ModelWeights } from "./weights";
+
+/** A step of the list: records its dispatch for so many rows. */
+type Op = (extent: Extent, planOffset: number) => Dispatch;
+
+/** What the model computes at a place of the list. */
+interface Place {
+  readonly role: string;
+  readonly layer: number | null;
+}
+
+const ALGORITHMS: readonly LinearAlgorithm[] = ["gemv_reg", "gemv_split", "gemm_reg", "gemm_tile"];
+
+/** Row counts at which the choice of algorithm is asked: each that any of them gives is compiled. */
+const PROBED_ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 512];
+
+export class Forward {
+  readonly #gpu: Gpu;
+  readonly #config: ModelConfig;
+  readonly #weights: ModelWeights;
+  readonly #scratch: Scratch;
+  readonly #lanes: Lanes;
+  #body: Op[] = [];
+  #logits: Op[] = [];
+  #filters: Op[] = [];
+  #stats: Op[] = [];
+  #filteredStats: Op[] = [];
+  #reveal: Op[] = [];
+  #suppress: ((ids: number) => Op) | null = null;
+
+  private constructor(gpu: Gpu, config: ModelConfig, weights: ModelWeights, scratch: Scratch) {
+    this.#gpu = gpu;
+    this.#config = config;
+    this.#weights = weights;
+    this.#scratch = scratch;
+    this.#lanes = lanesOf(gpu.profile);
+  }
+
+  /** Compiles every pipeline, all at once. */
+  static async create(gpu: Gpu, config: ModelConfig, weights: ModelWeights, scratch: Scratch): Promise<Forward> {
+    const forward = new Forward(gpu, config, weights, scratch);
+    await forward.#build();
+    return forward;
+  }
+
+  /** All layers over the rows of the plan: afterwards `hidden` holds their last states. */
+  recordBody(extent: Extent, planOffset: number): Dispatch[] {
+    return this.#body.map((op) => op(extent, planOffset));
+  }
+
+  /** Logits of the plan's source rows. */
+  recordLogits(rows: number, planOffset: number): Dispatch[] {
+    return this.#logits.map((op) => op({ rows, visible: 0, span: 0 }, planOffset));
+  }
+
+  /** From logits to answers. */
+  recordAnswers(
+    rows: number,
+    planOffset: number,
+    { suppressed, filtered }: { suppressed: number; filtered: boolean },
+  ): Dispatch[] {
+    const ops = [
+      ...(suppressed > 0 && this.#suppress ? [this.#suppress(suppressed)] : []),
+      ...(filtered ? [...this.#filters, ...this.#filteredStats] : this.#stats),
+    ];
+    return ops.map((op) => op({ rows, visible: 0, span: 0 }, planOffset));
+  }
+
+  /** Writes the answers that the plan's rule takes into the canvas. */
+  recordReveal(answers: number, planOffset: number): Dispatch[] {
+    return this.#reveal.map((op) => op({ rows: answers, visible: 0, span: 0 }, planOffset));
+  }
+
+  async #build(): Promise<void> {
+    const { layers } = this.#weights;
+    const [embedding, head, ...bodies] = await Promise.all([
+      this.#buildEmbedding(),
+      this.#buildHead(),
+      ...layers.map((weights, layer) => this.#buildLayer(weights, layer)),
+    ]);
+    this.#body = [...embedding, ...bodies.flat()];
+    this.#logits = head;
+    await this.#buildAnswers();
+  }
+
+  async #buildEmbedding(): Promise<Op[]> {
+    const { embedTokens: e } = this.#weights;
+    const { canvas, hidden } = this.#scratch.buffers;
+    const kernel = embed(e.format, e.columns, this.#config.hiddenSize);
+    return [await this.#op(kernel, [e.words, e.scales, canvas, hidden], { role: "embed_tokens", layer: null })];
+  }
+
+  async #buildLayer(w: LayerWeights, layer: number): Promise<Op[]> {
+    const { hiddenSize, intermediateSize, rmsNormEps: eps } = this.#config;
+    const { hidden, normed, qkv, query, attended, gateUp, gated, turns, zeros } = this.#scratch.buffers;
+    const keys = this.#scratch.keys[layer] as GPUBuffer;
+    const values = this.#scratch.values[layer] as GPUBuffer;
+    const shape = attentionShapeOf(this.#config, this.#scratch.capacity);
+    const norm = rmsnorm(this.#lanes, hiddenSize, eps, false);
+    const rope = ropeCache(this.#lanes, shape, w.headNorm ? { eps } : null);
+    const ops = await Promise.all([
+      this.#op(norm, [hidden, w.inputLayernorm, normed], { role: "input_layernorm", layer }),
+      ...w.qkvProj.map((p) => this.#linear(p, normed, qkv, { role: "qkv_proj", layer }, { stride: pad32(qkvWidth(shape)) })),
+      this.#op(rope, [qkv, turns, w.headNorm ?? zeros, query, keys, values], { role: "rope_cache", layer }),
+      this.#op(attention(this.#lanes, shape), [query, keys, values, attended], { role: "attention", layer }),
+      this.#linear(w.oProj, attended, hidden, { role: "o_proj", layer }, { stride: pad32(hiddenSize), residual: true }),
+      this.#op(norm, [hidden, w.postAttentionLayernorm, normed], { role: "post_attention_layernorm", layer }),
+      ...w.gateUpProj.map((p) =>
+        this.#linear(p, normed, gateUp, { role: "gate_up_proj", layer }, { stride: pad32(2 * intermediateSize) }),
+      ),
+      this.#op(swiglu(intermediateSize), [gateUp, gated], { role: "swiglu", layer }),
+      this.#linear(w.downProj, gated, hidden, { role: "down_proj", layer }, { stride: pad32(hiddenSize), residual: true }),
+    ]);
+    return ops;
+  }
+
+  async #buildHead(): Promise<Op[]> {
+    const { hiddenSize, rmsNormEps, vocabSize } = this.#config;
+    const { hidden, normed, logits } = this.#scratch.buffers;
+    const norm = rmsnorm(this.#lanes, hiddenSize, rmsNormEps, true);
+    return Promise.all([
+      this.#op(norm, [hidden, this.#weights.norm, normed], { role: "norm", layer: null }),
+      this.#linear(this.#weights.lmHead, normed, logits, { role: "lm_head", layer: null }, { stride: vocabSize }),
+    ]);
+  }
+
+  async #buildAnswers(): Promise<void> {
+    const { vocabSize } = this.#config;
+    const { logits, cutoff, partials, answers, canvas, suppress: list } = this.#scratch.buffers;
+    const geometry = statsGeometry(this.#gpu.profile, vocabSize);
+    const at = (role: string): Place => ({ role, layer: null });
+    const suppressKernel = suppress(vocabSize, 1);
+    const suppressOp = await this.#op(suppressKernel, [list, logits], at("suppress"));
+    this.#suppress = (ids) => (extent, planOffset) => {
+      const kernel = suppress(vocabSize, ids);
+      return { ...suppressOp(extent, planOffset), ...kernel.work(extent), grid: kernel.grid(extent) };
+    };
+    const stats = (filtered: boolean) =>
+      Promise.all([
+        this.#op(rowStats(geometry, vocabSize, filtered), [logits, cutoff, partials], at("row_stats")),
+        this.#op(rowAnswer(geometry, vocabSize), [partials, answers], at("row_answer")),
+      ]);
+    this.#stats = await stats(false);
+    this.#filteredStats = await stats(true);
+    this.#filters = [await this.#op(sampleCutoff(this.#lanes, vocabSize), [logits, cutoff], at("sample_cutoff"))];
+    this.#reveal = [await this.#op(reveal(this.#gpu.profile, this.#scratch.capacity.answers), [answers, canvas], at("reveal"))];
+  }
+
+  /** A linear layer: the kernel is chosen by the rows of the pass. */
+  async #linear(
+    w: LinearWeights,
+    input: GPUBuffer,
+    output: GPUBuffer,
+    place: Place,
+    { stride, residual = false }: { stride: number; residual?: boolean },
+  ): Promise<Op> {
+    const { profile } = this.#gpu;
+    const shape = { ...w, outStride: stride, bias: w.bias !== null, residual };
+    const bound = [w.words, w.scales, input, output, w.bias ?? this.#scratch.buffers.zeros];
+    const wanted = new Set(PROBED_ROWS.map((rows) => linearAlgorithm(profile, rows)));
+    const ops = new Map<LinearAlgorithm, Op>();
+    for (const algorithm of ALGORITHMS) {
+      if (wanted.has(algorithm)) ops.set(algorithm, await this.#op(linear(algorithm, shape), bound, place));
+    }
+    return (extent, planOffset) => (ops.get(linearAlgorithm(profile, extent.rows)) as Op)(extent, planOffset);
+  }
+
+  async #op(kernel: Kernel, buffers: readonly GPUBuffer[], { role, layer }: Place): Promise<Op> {
+    const { device, pipelines } = this.#gpu;
+    const pipeline = await pipelines.get(kernel.name, codeOf(kernel), kernel.bindings, true);
+    const bindGroup = device.createBindGroup({
+      label: `${role}${layer === null ? "" : ` ${layer}`}`,
+      layout: pipelines.groupLayout(kernel.bindings),
+      entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
+    });
+    const { name, variant } = kernel;
+    return (extent, planOffset) => ({
+      kernel: name,
+      variant,
+      role,
+      layer,
+      shape: kernel.shape(extent),
+      grid: kernel.grid(extent),
+      ...kernel.work(extent),
+      pipeline,
+      bindGroup,
+      planOffset,
+    });
+  }
+}

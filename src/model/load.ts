@@ -1,0 +1,99 @@
+/** Files to a running engine: open, read the configuration, check every tensor, plan the memory, upload, compile. */
+import { ensure } from "../errors";
+import type { ByteSource } from "../formats/byte-source";
+import { openCheckpoint } from "../formats/checkpoint";
+import type { OpenedCheckpoint } from "../formats/tensor";
+import type { Gpu } from "../gpu/device";
+import { type ModelConfig, readConfig } from "./config";
+import { Engine } from "./engine";
+import { locateWeights } from "./names";
+import type { PlaneFormat } from "./planes";
+import { allocateScratch, capacityOf } from "./scratch";
+import { rotaryFactors, storedBytes, uploadWeights } from "./upload";
+
+/** Phases of a load, in order. `download` counts stored bytes, read and uploaded at once. */
+export interface LoadProgress {
+  readonly phase: "open" | "download" | "compile";
+  readonly loaded: number;
+  readonly total: number;
+  readonly file: string;
+}
+
+export interface EngineOptions {
+  /** Positions that the cache and the canvas hold. Default: the model's, at most 2048. */
+  readonly contextLength?: number | undefined;
+  /** Format for float weights. Default: as stored (bf16 as f16 where it fits). */
+  readonly quantize?: PlaneFormat | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+}
+
+const DEFAULT_CONTEXT = 2048;
+/** Rotary tables and caches beyond it would not fit any device; a larger number is a typing error. */
+const MAX_CONTEXT = 1 << 20;
+
+export interface LoadedEngine {
+  readonly engine: Engine;
+  readonly checkpoint: OpenedCheckpoint;
+  readonly config: ModelConfig;
+  /** Parameters of all weights, tied ones once. */
+  readonly numParameters: number;
+  /** Stored bytes of all weights. */
+  readonly weightBytes: number;
+  /** Plane formats in use, e.g. `q8` or `q4+q8`. */
+  readonly quantization: string;
+}
+
+/**
+ * Loads a checkpoint onto a device. On failure nothing is left there.
+ * @throws `bad-file`, `bad-config`, `unsupported-architecture`, `missing-tensor`, `bad-tensor`, `out-of-memory`, `network`, `abort`, `bad-option`
+ */
+export async function loadEngine(gpu: Gpu, files: readonly ByteSource[], options: EngineOptions = {}): Promise<LoadedEngine> {
+  const { signal, onProgress, quantize } = options;
+  const file = files.find(({ name }) => /\.(gguf|safetensors)$/.test(name))?.name ?? files[0]?.name ?? "";
+  onProgress?.({ phase: "open", loaded: 0, total: 0, file });
+  const checkpoint = await openCheckpoint(files, signal);
+  const stored = readConfig(checkpoint);
+  const located = locateWeights(checkpoint, stored);
+  const config = { ...stored, ropeFrequencyFactors: (await rotaryFactors(located, signal)) ?? stored.ropeFrequencyFactors };
+  const contextLength = options.contextLength ?? Math.min(config.maxPositionEmbeddings, DEFAULT_CONTEXT);
+  const fits =
+    Number.isInteger(contextLength) && contextLength > 0 && contextLength <= Math.min(config.maxPositionEmbeddings, MAX_CONTEXT);
+  ensure(
+    fits,
+    "bad-option",
+    () => `contextLength: expected 1 to ${config.maxPositionEmbeddings} (the model's), came ${contextLength}`,
+  );
+  const total = storedBytes(located);
+  const before = new Set(gpu.buffers.live);
+  try {
+    const weights = await uploadWeights(gpu, config, located, {
+      quantize,
+      signal,
+      onBytes: (loaded) => onProgress?.({ phase: "download", loaded, total, file }),
+    });
+    onProgress?.({ phase: "compile", loaded: 0, total: 1, file });
+    const scratch = await allocateScratch(gpu, config, capacityOf(config, contextLength));
+    const engine = await Engine.create(gpu, config, weights, scratch);
+    gpu.check();
+    onProgress?.({ phase: "compile", loaded: 1, total: 1, file });
+    const tensors = [located.global, ...located.layers, ...located.biases].flatMap((map) => [...map.values()]);
+    const planes = weights.layers.flatMap(({ qkvProj, oProj, gateUpProj, downProj }) => [
+      ...qkvProj,
+      oProj,
+      ...gateUpProj,
+      downProj,
+    ]);
+    return {
+      engine,
+      checkpoint,
+      config,
+      numParameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+      weightBytes: total,
+      quantization: [...new Set([weights.embedTokens, weights.lmHead, ...planes].map(({ format }) => format))].sort().join("+"),
+    };
+  } catch (cause) {
+    for (const buffer of gpu.buffers.live) if (!before.has(buffer)) gpu.buffers.destroy(buffer);
+    throw cause;
+  }
+}

@@ -1,0 +1,169 @@
+/** One model forward as data: rows, how their distributions are sampled, which are revealed. Decoders make passes; nothing here runs them. */
+import type { Extent } from "../kernels/dispatch";
+
+/** One token at one place. */
+export interface Row {
+  /** Canvas index of the token. */
+  readonly place: number;
+  /** Rotary position. */
+  readonly position: number;
+  /** Cache row where its K and V are written. */
+  readonly slot: number;
+  /** Attends to cache rows [start, limit). */
+  readonly start: number;
+  readonly limit: number;
+  /** Canvas index that its distribution answers, null where none is wanted (then the head does not run for it). */
+  readonly goal: number | null;
+}
+
+export type Metric = "confidence" | "entropy" | "margin" | "random";
+
+/** What a distribution is and how a token is drawn from it. */
+export interface Sampling {
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly minP: number;
+  readonly seed: number;
+  /** Confidence under the tempered, filtered distribution (Dream, SDAR, Fast-dLLM v2) instead of the raw one (LLaDA). */
+  readonly tempered: boolean;
+  /** Ids that can never be drawn. */
+  readonly suppress: readonly number[];
+}
+
+export const GREEDY: Sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0, tempered: false, suppress: [] };
+
+/** Which of the answers are written into the canvas; only places that hold the mask are candidates. */
+export type Reveal =
+  | { readonly rule: "none" }
+  | { readonly rule: "all" }
+  | { readonly rule: "count" | "sequential"; readonly count: number; readonly metric: Metric }
+  | { readonly rule: "threshold"; readonly bound: number; readonly strict: boolean; readonly metric: Metric }
+  | { readonly rule: "factor" | "entropy-bound"; readonly bound: number; readonly metric: Metric }
+  | {
+      readonly rule: "dynamic";
+      readonly bound: number;
+      readonly strict: boolean;
+      readonly count: number;
+      readonly metric: Metric;
+    };
+
+export interface Pass {
+  readonly rows: readonly Row[];
+  readonly reveal: Reveal;
+}
+
+/** What is known of a row's distribution. */
+export interface Answer {
+  /** Canvas index it answers. */
+  readonly goal: number;
+  /** Proposed token. */
+  readonly id: number;
+  readonly logit: number;
+  /** Probability of the proposed token; `doubt` = 1/confidence − 1 stays resolved where the confidence rounds to 1. */
+  readonly confidence: number;
+  readonly doubt: number;
+  /** Nats, of the raw distribution. */
+  readonly entropy: number;
+  /** Probability of the winner minus that of the runner-up. */
+  readonly margin: number;
+  readonly score: number;
+  readonly revealed: boolean;
+}
+
+/** Counts of a pass that decide what its kernels cost. */
+export function extentOf(rows: readonly Row[]): Extent {
+  let visible = 0;
+  const spans = new Map<number, number>();
+  for (const { start, limit } of rows) {
+    visible += limit - start;
+    spans.set(start, Math.max(spans.get(start) ?? 0, limit));
+  }
+  let span = 0;
+  for (const [start, limit] of spans) span += limit - start;
+  return { rows: rows.length, visible, span };
+}
+
+const RULES: Readonly<Record<Reveal["rule"], number>> = {
+  none: 0,
+  all: 1,
+  count: 2,
+  threshold: 3,
+  factor: 4,
+  "entropy-bound": 5,
+  dynamic: 6,
+  sequential: 7,
+};
+const METRICS: Readonly<Record<Metric, number>> = { confidence: 0, entropy: 1, margin: 2, random: 3 };
+
+/** Words of a plan's header and of one of its rows, as `lib/plan.wgsl` lays them out. */
+const HEADER_WORDS = 16;
+const ROW_WORDS = 8;
+/** No goal: the reveal kernel never sees such rows. */
+const NOWHERE = 0xffffffff;
+
+/** Bytes of a plan of so many rows, at the alignment of dynamic offsets. */
+export const planBytes = (rows: number): number => Math.ceil(((HEADER_WORDS + ROW_WORDS * rows) * 4) / 256) * 256;
+
+export interface PlanHeader {
+  /** Index of the first row's answer. */
+  readonly first: number;
+  readonly maskId: number;
+  /** Number of random draws before this pass. */
+  readonly draw: number;
+}
+
+/** Writes a plan into the arena's words at `byteOffset`. `sources[i]` is the hidden row that row i of the head's plan reads. */
+export function writePlan(
+  words: Uint32Array,
+  byteOffset: number,
+  rows: readonly Row[],
+  sources: readonly number[] | null,
+  { reveal, sampling, header }: { reveal: Reveal; sampling: Sampling; header: PlanHeader },
+): void {
+  const at = byteOffset / 4;
+  const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
+  words.set([rows.length, header.first, header.maskId, sampling.seed, 0, sampling.topK, 0, 0, sampling.tempered ? 1 : 0], at);
+  floats[at + 4] = sampling.temperature;
+  floats[at + 6] = sampling.topP;
+  floats[at + 7] = sampling.minP;
+  words[at + 9] = "metric" in reveal ? METRICS[reveal.metric] : 0;
+  words[at + 10] = RULES[reveal.rule];
+  words[at + 11] = "count" in reveal ? reveal.count : 0;
+  floats[at + 12] = "bound" in reveal ? reveal.bound : 0;
+  words[at + 13] = "strict" in reveal && reveal.strict ? 1 : 0;
+  words[at + 14] = header.draw;
+  words[at + 15] = sampling.suppress.length;
+  let to = at + HEADER_WORDS;
+  rows.forEach(({ place, position, slot, start, limit, goal }, i) => {
+    words[to] = place;
+    words[to + 1] = position;
+    words[to + 2] = slot;
+    words[to + 3] = start;
+    words[to + 4] = limit;
+    words[to + 5] = sources ? (sources[i] as number) : i;
+    words[to + 6] = goal ?? NOWHERE;
+    to += ROW_WORDS;
+  });
+}
+
+/** Reads `count` answers of `bytes`. */
+export function readAnswers(bytes: ArrayBuffer, first: number, count: number): Answer[] {
+  const words = new Uint32Array(bytes);
+  const floats = new Float32Array(bytes);
+  return Array.from({ length: count }, (_, i) => {
+    const at = (first + i) * 8;
+    const doubt = floats[at + 3] as number;
+    return {
+      goal: words[at] as number,
+      id: words[at + 1] as number,
+      logit: floats[at + 2] as number,
+      confidence: 1 / (1 + doubt),
+      doubt,
+      entropy: floats[at + 4] as number,
+      margin: floats[at + 5] as number,
+      score: floats[at + 6] as number,
+      revealed: words[at + 7] === 1,
+    };
+  });
+}

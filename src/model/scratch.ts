@@ -1,0 +1,133 @@
+/** Activations, key/value cache and canvas of a model: allocated once at load, reused by every pass. */
+import type { Gpu } from "../gpu/device";
+import { ANSWER_BYTES, PARTIAL_BYTES, statsGeometry } from "../kernels/answer";
+import { type AttentionShape, packsOf, pad32, qkvWidth } from "../kernels/layer";
+import type { ModelConfig } from "./config";
+import { planBytes } from "./pass";
+
+/** Capacities, in rows. */
+export interface Capacity {
+  /** Cache rows and canvas places. */
+  readonly slots: number;
+  /** Rows of one pass. */
+  readonly rows: number;
+  /** Rows whose logits are held at a time; a pass that emits more runs the head in chunks. */
+  readonly logits: number;
+  /** Answers of one submit. */
+  readonly answers: number;
+}
+
+/** Logits are kept to 32 MiB at a time. */
+const LOGITS_BYTES = 32 * 2 ** 20;
+/** Rows of one prefill pass of an autoregressive model; a longer prompt takes several. */
+const PREFILL_ROWS = 512;
+
+export function capacityOf(config: ModelConfig, contextLength: number): Capacity {
+  const rows = config.family === "ar" ? Math.min(contextLength, PREFILL_ROWS) : contextLength;
+  const logits = Math.max(8, Math.min(256, Math.floor(LOGITS_BYTES / (4 * config.vocabSize))));
+  return { slots: contextLength, rows, logits: Math.min(logits, Math.max(8, rows)), answers: Math.max(1024, rows) };
+}
+
+export function attentionShapeOf(config: ModelConfig, { slots, rows }: Capacity): AttentionShape {
+  const { numAttentionHeads, numKeyValueHeads, headDim } = config;
+  const shape = { numAttentionHeads, numKeyValueHeads, headDim, slots, packs: 0 };
+  return { ...shape, packs: packsOf(rows, shape) };
+}
+
+const SIZES = {
+  canvas: (_: ModelConfig, c: Capacity) => 4 * c.slots,
+  hidden: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(m.hiddenSize),
+  normed: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(m.hiddenSize),
+  qkv: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(qkvWidth(attentionShapeOf(m, c))),
+  query: (m: ModelConfig, c: Capacity) => 16 * attentionShapeOf(m, c).packs * m.numKeyValueHeads * m.headDim,
+  attended: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(m.numAttentionHeads * m.headDim),
+  gateUp: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(2 * m.intermediateSize),
+  gated: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(m.intermediateSize),
+  logits: (m: ModelConfig, c: Capacity) => 4 * c.logits * m.vocabSize,
+  cutoff: (_: ModelConfig, c: Capacity) => 4 * c.logits,
+  answers: (_: ModelConfig, c: Capacity) => ANSWER_BYTES * c.answers,
+  suppress: (m: ModelConfig) => 4 * m.vocabSize,
+} as const;
+
+export type ScratchName = keyof typeof SIZES | "partials" | "turns" | "plans" | "zeros";
+
+export interface Scratch {
+  readonly capacity: Capacity;
+  readonly buffers: Readonly<Record<ScratchName, GPUBuffer>>;
+  /** Per layer: keys f32 [K, E, slots] and values f32 [K, slots, E]. */
+  readonly keys: readonly GPUBuffer[];
+  readonly values: readonly GPUBuffer[];
+  /** Bytes of the plan arena, and of the window that a dynamic offset binds. */
+  readonly arenaBytes: number;
+  readonly windowBytes: number;
+}
+
+/** Bytes of the cache. */
+export const cacheBytes = (config: ModelConfig, slots: number): number =>
+  8 * config.numHiddenLayers * config.numKeyValueHeads * config.headDim * slots;
+
+/** (cos, sin) of every position and frequency, computed in f64: `sin` and `cos` of large angles differ between GPUs. */
+export function rotaryTable(config: ModelConfig, positions: number): Float32Array<ArrayBuffer> {
+  const half = config.headDim / 2;
+  const table = new Float32Array(positions * half * 2);
+  const frequencies = rotaryFrequencies(config);
+  for (let p = 0; p < positions; p++) {
+    for (let i = 0; i < half; i++) {
+      const angle = p * (frequencies[i] as number);
+      table[(p * half + i) * 2] = Math.cos(angle);
+      table[(p * half + i) * 2 + 1] = Math.sin(angle);
+    }
+  }
+  return table;
+}
+
+/** Angular frequency of each pair, Llama 3's scaling and a file's own divisors included. */
+export function rotaryFrequencies(config: ModelConfig): number[] {
+  const { headDim, ropeTheta, ropeScaling: scaling, ropeFrequencyFactors: factors } = config;
+  return Array.from({ length: headDim / 2 }, (_, i) => {
+    const frequency = ropeTheta ** ((-2 * i) / headDim);
+    if (factors) return frequency / (factors[i] as number);
+    if (!scaling) return frequency;
+    const { factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings } = scaling;
+    const turns = (originalMaxPositionEmbeddings * frequency) / (2 * Math.PI);
+    const smooth = Math.min(1, Math.max(0, (turns - lowFreqFactor) / (highFreqFactor - lowFreqFactor)));
+    return (1 - smooth) * (frequency / factor) + smooth * frequency;
+  });
+}
+
+/**
+ * Allocates everything but the weights.
+ * @throws `out-of-memory`; what was allocated before stays in the ledger and is freed with the model.
+ */
+export async function allocateScratch(gpu: Gpu, config: ModelConfig, capacity: Capacity): Promise<Scratch> {
+  const windowBytes = planBytes(capacity.rows);
+  const arenaBytes = windowBytes * 4 + planBytes(1) * 64;
+  const { partials } = statsGeometry(gpu.profile, config.vocabSize);
+  const table = rotaryTable(config, capacity.slots);
+  const sizes: Record<ScratchName, number> = {
+    ...(Object.fromEntries(Object.entries(SIZES).map(([name, size]) => [name, size(config, capacity)])) as Record<
+      keyof typeof SIZES,
+      number
+    >),
+    partials: PARTIAL_BYTES * partials * capacity.logits,
+    turns: table.byteLength,
+    plans: arenaBytes + windowBytes,
+    zeros: 16,
+  };
+  const buffers = {} as Record<ScratchName, GPUBuffer>;
+  for (const name of Object.keys(sizes) as ScratchName[]) buffers[name] = await gpu.buffers.create(name, sizes[name]);
+  gpu.device.queue.writeBuffer(buffers.turns, 0, table);
+  const side = cacheBytes(config, capacity.slots) / (2 * config.numHiddenLayers);
+  const keys: GPUBuffer[] = [];
+  const values: GPUBuffer[] = [];
+  for (let layer = 0; layer < config.numHiddenLayers; layer++) {
+    keys.push(await gpu.buffers.create(`layers.${layer}.keys`, side));
+    values.push(await gpu.buffers.create(`layers.${layer}.values`, side));
+  }
+  return { capacity, buffers, keys, values, arenaBytes, windowBytes };
+}
+
+/** Frees everything that {@link allocateScratch} made. */
+export function freeScratch(gpu: Gpu, scratch: Scratch): void {
+  for (const buffer of [...Object.values(scratch.buffers), ...scratch.keys, ...scratch.values]) gpu.buffers.destroy(buffer);
+}
