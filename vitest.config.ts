@@ -40,6 +40,7 @@ export default defineConfig(async () => {
             name: "e2e",
             environment: "node",
             include: ["test/e2e/**/*.test.ts"],
+            globalSetup: "test/e2e/build.ts",
             testTimeout: 180_000,
             hookTimeout: 120_000,
             fileParallelism: false,

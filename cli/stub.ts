@@ -13,12 +13,15 @@ export type { ForwardKind, GenerationResult, Step, Timings } from "../src/decode
 export { type ErrorCode, ensure, RidgepointError } from "../src/errors";
 export { type ByteSource, checkRange } from "../src/formats/byte-source";
 export { openCheckpoint } from "../src/formats/checkpoint";
+export { readSafetensors, writeSafetensors } from "../src/formats/safetensors";
 export { resolveSource } from "../src/formats/sources";
 export { urlSource } from "../src/formats/url-source";
 export { type Gpu, openGpu, probe } from "../src/gpu/device";
 export type { DeviceProfile } from "../src/gpu/profile";
+export { calibrate } from "../src/measure/calibrate";
 export type { Calibration, KernelRow, PhaseRow, Spread } from "../src/measure/types";
 export type { Family, ModelConfig } from "../src/model/config";
+export { describeCheckpoint } from "../src/model/inspect";
 export { createTokenizer } from "../src/text/tokenizer";
 
 export interface ModelInfo {
@@ -78,17 +81,4 @@ export const loadModel = async (
   _source: string | ByteSource[],
   _options: { gpu?: Gpu; builtinBase?: string; onProgress?: (progress: LoadProgress) => void },
 ): Promise<Model> => missing();
-export const calibrate = async (
-  _gpu: Gpu,
-  _options: { quick?: boolean; onProgress?: (progress: LoadProgress) => void },
-): Promise<Calibration> => missing();
-export const writeSafetensors = (_: { name: string; dtype: "F32"; shape: readonly number[]; data: Float32Array }[]): Uint8Array =>
-  missing();
 export const renderReport = (_document: unknown): string => missing();
-export interface CheckpointDescription {
-  architecture: string;
-  config: ModelConfig;
-  tensors: { name: string; dtype: string; shape: readonly number[]; bytes: number }[];
-  plan: { weightBytes: number; cacheBytes: number; scratchBytes: number; fits: boolean | null };
-}
-export const describeCheckpoint = async (_files: readonly ByteSource[]): Promise<CheckpointDescription> => missing();

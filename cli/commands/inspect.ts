@@ -1,4 +1,5 @@
 /** `inspect`: what a model file holds and how much memory it will take, without a browser. */
+import { totalmem } from "node:os";
 import type { Command } from "commander";
 import { formatBytes } from "../../src/measure/format";
 import { openModel, parseModel } from "../models";
@@ -19,8 +20,15 @@ async function inspect(file: string | undefined, flags: InspectFlags): Promise<v
     "expected either FILE or --model MODEL",
   );
   const description = await describeCheckpoint(await openModel(await parseModel(name)));
-  if (flags.json) return printDocument({ schema: SCHEMA, command: "inspect", device: null, model: { name }, ...description });
   const { architecture, config, tensors, plan } = description;
+  const { weightBytes, cacheBytes, scratchBytes } = plan;
+  const totalBytes = weightBytes + cacheBytes + scratchBytes;
+  // Without a device nobody knows better: GPUs that share this memory, and CPU adapters, are bounded by it.
+  const fits = totalBytes <= totalmem();
+  if (flags.json) {
+    const model = { name };
+    return printDocument({ schema: SCHEMA, command: "inspect", device: null, model, ...description, plan: { ...plan, fits } });
+  }
   const settings = Object.entries(config).map(([key, value]) => ({ key, value: JSON.stringify(value) }));
   print(`${name}: ${architecture}\n\n`);
   print(
@@ -34,15 +42,13 @@ async function inspect(file: string | undefined, flags: InspectFlags): Promise<v
     formatTable(tensors, [
       { head: "tensor", cell: (tensor) => tensor.name, left: true },
       { head: "dtype", cell: ({ dtype }) => dtype, left: true },
-      { head: "shape", cell: ({ shape }) => `[${shape.join(", ")}]`, left: true },
+      { head: "shape", cell: ({ shape }) => (shape ? `[${shape.join(", ")}]` : "not supported"), left: true },
       { head: "bytes", cell: ({ bytes }) => formatBytes(bytes) },
     ]),
   );
-  const { weightBytes, cacheBytes, scratchBytes, fits } = plan;
   const sizes = `weights ${formatBytes(weightBytes)} + cache ${formatBytes(cacheBytes)} + scratch ${formatBytes(scratchBytes)}`;
-  print(
-    `\nmemory on the GPU: ${sizes} = ${formatBytes(weightBytes + cacheBytes + scratchBytes)}${fits === false ? ", too much" : ""}\n`,
-  );
+  const verdict = fits ? "" : `, more than the ${formatBytes(totalmem())} of this machine`;
+  print(`\nmemory on the GPU: ${sizes} = ${formatBytes(totalBytes)}${verdict}\n`);
 }
 
 /** Adds the command to the program. */

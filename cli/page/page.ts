@@ -70,7 +70,7 @@ const api: PageApi = {
   calibrate: async ({ quick }) =>
     calibrate(await openOnce(), {
       quick,
-      onProgress: (progress) => tell({ kind: "progress", ...progress }),
+      onProgress: ({ phase, loaded, total, what }) => tell({ kind: "progress", phase, loaded, total, file: what }),
     }),
   load: ({ model }) => load(model),
   unload,
