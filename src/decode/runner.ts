@@ -18,8 +18,8 @@ export interface Forwarded extends ForwardTrace {
 export interface Progress {
   readonly forwards: readonly Forwarded[];
   readonly revealed: readonly Revealed[];
-  /** Forwards that were computed past a stop id and dropped. */
-  readonly overrun: number;
+  /** Forwards that were computed past a stop id: planned ahead, paid for, not counted. */
+  readonly dropped: readonly Forwarded[];
 }
 
 export interface RunOptions {
@@ -72,15 +72,15 @@ function follow(
   { canvas, stopIds, metric }: { canvas: Canvas; stopIds: ReadonlySet<number>; metric: Metric },
 ): Progress {
   const forwards: Forwarded[] = [];
+  const dropped: Forwarded[] = [];
   const value = valueOf(metric);
   for (const [i, { kind, rows }] of passes.entries()) {
-    // Places planned ahead are dropped once the answer has ended.
-    if (i > 0 && canvas.stopIndex(stopIds) >= 0) break;
     const { answers, dispatches, passNs, dispatchNs } = results[i] as PassResult;
-    const revealed = canvas.apply(answers, value);
-    forwards.push({ kind, rows: rows.map(({ place }) => place), revealed, dispatches, passNs, dispatchNs });
+    const late = i > 0 && canvas.stopIndex(stopIds) >= 0;
+    const revealed = late ? [] : canvas.apply(answers, value);
+    (late ? dropped : forwards).push({ kind, rows: rows.map(({ place }) => place), revealed, dispatches, passNs, dispatchNs });
   }
-  return { forwards, revealed: forwards.flatMap(({ revealed }) => revealed), overrun: passes.length - forwards.length };
+  return { forwards, dropped, revealed: forwards.flatMap(({ revealed }) => revealed) };
 }
 
 /** Forwards by kind. */

@@ -1,0 +1,277 @@
+/** The model that people hold: one object with a tokenizer, `generate`, `forward`, `replay`, `profile` and `dispose`. */
+import { generate } from "../decode/generate";
+import type { ChatMessage, GenerateOptions, Prompt } from "../decode/options";
+import { replay, type ReplayCase, type ReplayResult } from "../decode/replay";
+import { type PromptIds, resolve } from "../decode/resolve";
+import type { GenerationResult, Step } from "../decode/step";
+import { ensure, RidgepointError } from "../errors";
+import { type ModelSource, resolveSource } from "../formats/sources";
+import { Gpu } from "../gpu/device";
+import { calibrate } from "../measure/calibrate";
+import { type Profile, type ProfileMode, profileGeneration } from "../measure/profile";
+import type { Calibration } from "../measure/types";
+import type { Family, ModelConfig } from "../model/config";
+import type { Engine } from "../model/engine";
+import { type EngineOptions, type LoadedEngine, loadEngine } from "../model/load";
+import type { Row } from "../model/pass";
+import { encodeChat } from "../text/chat";
+import { createTokenizer, type Tokenizer } from "../text/tokenizer";
+
+export interface LoadOptions extends EngineOptions {
+  /** An open device; without one the model opens its own and closes it when disposed. */
+  readonly gpu?: Gpu | undefined;
+  /** Folder URL of the embedded models. */
+  readonly builtinBase?: string | undefined;
+}
+
+export interface ModelInfo {
+  readonly architecture: string;
+  readonly family: Family;
+  readonly numParameters: number;
+  /** Formats of the weights on the device, e.g. `q4+q8`. */
+  readonly quantization: string;
+  readonly contextLength: number;
+  readonly maskTokenId: number | null;
+  readonly blockLength: number | null;
+  readonly chatTemplate: string | null;
+}
+
+/** Which rows see which: `causal`, `full`, or blocks that see themselves and all before. */
+export type Attention = "causal" | "full" | { readonly block: number };
+
+export interface ForwardRequest {
+  readonly tokens: readonly number[];
+  readonly attention: Attention;
+}
+
+export interface ForwardResponse {
+  /** f32 [n, vocabSize], raw: nothing suppressed, not shifted. */
+  readonly logits: Float32Array;
+  readonly shape: readonly [rows: number, vocabSize: number];
+  readonly argmax: readonly number[];
+}
+
+/** A running generation: iterate it for steps, await `result`. Iterating is not needed: the result drives what is left. */
+export class Generation implements AsyncIterable<Step> {
+  readonly #run: AsyncGenerator<Step, GenerationResult, void>;
+  readonly #waiting: IteratorResult<Step, void>[] = [];
+  #result: Promise<GenerationResult> | null = null;
+  #wake: (() => void) | null = null;
+
+  constructor(run: AsyncGenerator<Step, GenerationResult, void>) {
+    this.#run = run;
+  }
+
+  /** The result; rejects with what stopped the generation. */
+  get result(): Promise<GenerationResult> {
+    this.#result ??= this.#drive();
+    return this.#result;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterator<Step> {
+    const result = this.result;
+    result.catch(() => {});
+    for (;;) {
+      while (this.#waiting.length === 0) {
+        await new Promise<void>((wake) => {
+          this.#wake = wake;
+        });
+      }
+      const next = this.#waiting.shift() as IteratorResult<Step, void>;
+      if (next.done) break;
+      yield next.value;
+    }
+    await result;
+  }
+
+  async #drive(): Promise<GenerationResult> {
+    try {
+      for (;;) {
+        const next = await this.#run.next();
+        if (next.done) return next.value;
+        this.#push({ done: false, value: next.value });
+      }
+    } finally {
+      this.#push({ done: true, value: undefined });
+    }
+  }
+
+  #push(step: IteratorResult<Step, void>): void {
+    this.#waiting.push(step);
+    this.#wake?.();
+  }
+}
+
+export class Model {
+  readonly info: ModelInfo;
+  readonly config: ModelConfig;
+  readonly tokenizer: Tokenizer | null;
+  readonly gpu: Gpu;
+  readonly #engine: Engine;
+  readonly #ownsGpu: boolean;
+  /** Whether a plain string is one user message: a model that has only ever seen its chat format says so in its config. */
+  readonly #promptIsChat: boolean;
+  #turn: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  constructor(loaded: LoadedEngine, tokenizer: Tokenizer | null, { gpu, ownsGpu }: { gpu: Gpu; ownsGpu: boolean }) {
+    const { engine, config, checkpoint } = loaded;
+    this.gpu = gpu;
+    this.config = config;
+    this.tokenizer = tokenizer;
+    this.#engine = engine;
+    this.#ownsGpu = ownsGpu;
+    this.#promptIsChat = (checkpoint.config?.generation as { prompt?: unknown } | undefined)?.prompt === "chat";
+    this.info = {
+      architecture: config.architecture,
+      family: config.family,
+      numParameters: loaded.numParameters,
+      quantization: loaded.quantization,
+      contextLength: engine.slots,
+      maskTokenId: config.maskTokenId,
+      blockLength: config.blockLength,
+      chatTemplate: tokenizer?.chatTemplate ?? null,
+    };
+  }
+
+  /**
+   * Generates. Options are checked here, before any work; several generations of one model wait for each other.
+   * @throws `bad-option`, `context-overflow`, `no-tokenizer`, `bad-template`
+   */
+  generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
+    const resolved = this.#resolve(prompt, options);
+    const { signal, trace } = options;
+    return new Generation(this.#inTurn(() => generate(this.#engine, this.tokenizer, resolved, { signal, trace })));
+  }
+
+  /** One forward over tokens from position 0: raw logits of every row. */
+  async forward({ tokens, attention }: ForwardRequest): Promise<ForwardResponse> {
+    const { vocabSize } = this.config;
+    const n = tokens.length;
+    ensure(n > 0 && n <= this.#engine.maxRows, "context-overflow", `tokens: expected 1 to ${this.#engine.maxRows}, came ${n}`);
+    const bad = tokens.find((id) => !(Number.isInteger(id) && id >= 0 && id < vocabSize));
+    ensure(bad === undefined, "bad-option", () => `tokens: expected ids from 0 to ${vocabSize - 1}, came ${bad}`);
+    const block = typeof attention === "object" ? attention.block : 0;
+    const known = attention === "causal" || attention === "full" || (Number.isInteger(block) && block > 0);
+    ensure(known, "bad-option", () => `attention: expected causal, full or {block: N}, came ${JSON.stringify(attention)}`);
+    const limitOf = (i: number): number =>
+      attention === "causal" ? i + 1 : attention === "full" ? n : Math.min(n, (Math.floor(i / block) + 1) * block);
+    const rows = tokens.map((_, i): Row => ({ place: i, position: i, slot: i, start: 0, limit: limitOf(i), goal: i }));
+    const logits = await this.#exclusive(async () => {
+      this.#engine.writeCanvas(0, tokens);
+      return this.#engine.logits(rows);
+    });
+    const argmax = tokens.map((_, i) => {
+      const row = logits.subarray(i * vocabSize, (i + 1) * vocabSize);
+      let best = 0;
+      for (let v = 1; v < vocabSize; v++) if ((row[v] as number) > (row[best] as number)) best = v;
+      return best;
+    });
+    return { logits, shape: [n, vocabSize], argmax };
+  }
+
+  /** Replays a decoding trajectory in the format of the golden cases. */
+  replay(trajectory: ReplayCase, signal?: AbortSignal): Promise<ReplayResult> {
+    return this.#exclusive(() => replay(this.#engine, trajectory, signal));
+  }
+
+  /**
+   * Profiles a generation: each kernel's time, FLOP and bytes against the calibrated roof. Without `calibration`, calibrates quickly first.
+   * The generation is run three times, with equal options and seed.
+   */
+  async profile(
+    prompt: Prompt,
+    options: GenerateOptions & { calibration?: Calibration | undefined; mode?: ProfileMode | undefined } = {},
+  ): Promise<Profile> {
+    const { calibration, mode, ...rest } = options;
+    this.#resolve(prompt, rest);
+    const roof = calibration ?? (await this.#exclusive(() => calibrate(this.gpu, { quick: true })));
+    const { signal } = rest;
+    const cached = rest.cache === "prefix" || rest.cache === "dual";
+    return this.#exclusive(() =>
+      profileGeneration(
+        this.#engine,
+        (onForward) => generate(this.#engine, this.tokenizer, this.#resolve(prompt, rest), { signal, onForward }),
+        roof,
+        { mode, family: this.config.family, cached },
+      ),
+    );
+  }
+
+  /** Frees everything the model has on the device. A second call does nothing. */
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#turn.catch(() => {});
+    this.#engine.dispose();
+    if (this.#ownsGpu) this.gpu.dispose();
+  }
+
+  #resolve(prompt: Prompt, options: GenerateOptions) {
+    ensure(!this.#disposed, "bad-option", "this model was disposed; load it again");
+    const { config, tokenizer } = this;
+    return resolve(this.#idsOf(prompt), options, {
+      config,
+      contextLength: this.#engine.slots,
+      maxRows: this.#engine.maxRows,
+      usedVocabSize: tokenizer?.vocabSize ?? config.vocabSize,
+    });
+  }
+
+  #idsOf(prompt: Prompt): PromptIds {
+    if (typeof prompt === "object" && "ids" in prompt) return prompt.ids;
+    if (typeof prompt === "object" && "canvas" in prompt) return prompt.canvas;
+    if (!this.tokenizer) throw new RidgepointError("no-tokenizer", "this model came without a tokenizer: give the prompt as ids");
+    if (typeof prompt === "string" && !this.#promptIsChat) return this.tokenizer.encode(prompt);
+    const messages: readonly ChatMessage[] = typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
+    return encodeChat(this.tokenizer, messages);
+  }
+
+  /** Waits for whatever runs on this model, then runs. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.catch(() => {}).then(work);
+    this.#turn = turn;
+    return turn;
+  }
+
+  async *#inTurn<T, R>(start: () => AsyncGenerator<T, R, void>): AsyncGenerator<T, R, void> {
+    let release = (): void => {};
+    const before = this.#turn.catch(() => {});
+    this.#turn = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await before;
+    try {
+      return yield* start();
+    } finally {
+      release();
+    }
+  }
+}
+
+/**
+ * Loads a model: `builtin:ar`, `hf:org/repo/file.gguf`, a URL, files, or byte sources.
+ * @throws see `loadEngine`; `no-webgpu` and `no-adapter` when it opens a device itself
+ */
+export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+  const { builtinBase, signal } = options;
+  const files = await resolveSource(source, { ...(builtinBase ? { builtinBase } : {}), ...(signal ? { signal } : {}) });
+  const gpu = options.gpu ?? (await Gpu.open());
+  try {
+    const loaded = await loadEngine(gpu, files, options);
+    return new Model(loaded, tokenizerOf(loaded), { gpu, ownsGpu: !options.gpu });
+  } catch (cause) {
+    if (!options.gpu) gpu.dispose();
+    throw cause;
+  }
+}
+
+/** A model without a tokenizer is still a model; a broken tokenizer is an error. */
+function tokenizerOf({ checkpoint }: LoadedEngine): Tokenizer | null {
+  try {
+    return createTokenizer(checkpoint);
+  } catch (cause) {
+    if (cause instanceof RidgepointError && cause.code === "no-tokenizer") return null;
+    throw cause;
+  }
+}

@@ -1,0 +1,157 @@
+/** One generation: a decoder run to its end, with text streamed, stop strings watched, forwards and costs counted. */
+import { ensure } from "../errors";
+import type { Engine } from "../model/engine";
+import { StreamDetokenizer } from "../text/detokenizer";
+import { StopMatcher } from "../text/stop";
+import type { Tokenizer } from "../text/tokenizer";
+import type { Resolved } from "./resolve";
+import { countKinds, type Forwarded, runDecoder } from "./runner";
+import type { FinishReason, GenerationResult, Step, Timings } from "./step";
+
+export interface GenerationOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly trace?: boolean | undefined;
+  /** Sees every forward with its dispatches, dropped ones too: how a profile listens. */
+  readonly onForward?: ((forward: Forwarded, dropped: boolean) => void) | undefined;
+}
+
+/** Follows the known beginning of the answer and turns it into text. */
+class TextFollower {
+  readonly #detokenizer: StreamDetokenizer | null;
+  readonly #matcher: StopMatcher;
+  #taken = 0;
+  text = "";
+
+  constructor(tokenizer: Tokenizer | null, stopStrings: readonly string[]) {
+    ensure(tokenizer || stopStrings.length === 0, "no-tokenizer", "stop: stop strings need a tokenizer; give stopIds");
+    this.#detokenizer = tokenizer ? new StreamDetokenizer(tokenizer) : null;
+    this.#matcher = new StopMatcher(stopStrings);
+  }
+
+  get stopped(): boolean {
+    return this.#matcher.stopped !== null;
+  }
+
+  /** Takes the ids known from the answer's beginning; returns what the text gained. */
+  take(known: readonly number[]): string {
+    const fresh = known.slice(this.#taken);
+    this.#taken = known.length;
+    return this.#gain(this.#matcher.push(this.#detokenizer?.push(fresh) ?? "").text);
+  }
+
+  finish(): string {
+    const tail = this.#matcher.push(this.#detokenizer?.finish() ?? "").text;
+    return this.#gain(tail + this.#matcher.finish().text);
+  }
+
+  #gain(delta: string): string {
+    this.text += delta;
+    return delta;
+  }
+}
+
+interface Tally {
+  forwards: Forwarded[];
+  flops: number;
+  bytes: number;
+  dispatches: number;
+}
+
+const msPerSecond = (count: number, ns: number): number => (ns > 0 ? (count * 1e9) / ns : 0);
+
+function timingsOf(clock: { begun: number; first: number; prefilled: number; ended: number }, promptTokens: number, tokens: number): Timings {
+  const prefillNs = clock.prefilled - clock.begun;
+  const decodeNs = clock.ended - clock.prefilled;
+  return {
+    ttftNs: clock.first - clock.begun,
+    prefillNs,
+    decodeNs,
+    wallNs: clock.ended - clock.begun,
+    prompt_n: promptTokens,
+    prompt_ms: prefillNs / 1e6,
+    prompt_per_second: msPerSecond(promptTokens, prefillNs),
+    predicted_n: tokens,
+    predicted_ms: decodeNs / 1e6,
+    predicted_per_second: msPerSecond(tokens, decodeNs),
+  };
+}
+
+/** Runs a resolved generation. Yields a step after every submit; returns the result. */
+export async function* generate(
+  engine: Engine,
+  tokenizer: Tokenizer | null,
+  resolved: Resolved,
+  options: GenerationOptions = {},
+): AsyncGenerator<Step, GenerationResult, void> {
+  const { canvas, sampling, stopIds, metric, answerLength } = resolved;
+  const { promptLength } = canvas;
+  const follower = new TextFollower(tokenizer, resolved.stopStrings);
+  const decoder = resolved.decoder({ canvas, stopIds, maxRows: engine.maxRows });
+  const tally: Tally = { forwards: [], flops: 0, bytes: 0, dispatches: 0 };
+  const before = { ...engine.counts };
+  const now = (): number => performance.now() * 1e6;
+  const clock = { begun: now(), first: 0, prefilled: 0, ended: 0 };
+  let rows = 0;
+  const count = (forward: Forwarded, dropped: boolean): void => {
+    for (const { flops, bytes } of forward.dispatches) {
+      tally.flops += flops;
+      tally.bytes += bytes;
+    }
+    tally.dispatches += forward.dispatches.length;
+    options.onForward?.(forward, dropped);
+    if (dropped) return;
+    tally.forwards.push(forward);
+    rows += forward.rows.length;
+  };
+  for await (const { forwards, dropped, revealed } of runDecoder(engine, decoder, { ...resolved, metric, sampling, signal: options.signal })) {
+    for (const forward of forwards) count(forward, false);
+    for (const forward of dropped) count(forward, true);
+    if (revealed.length > 0 && clock.first === 0) clock.first = now();
+    if (clock.prefilled === 0 || forwards.every(({ kind }) => kind === "prefill")) clock.prefilled = now();
+    const delta = follower.take(knownAnswer(canvas.tokens, resolved));
+    yield { canvas: [...canvas.tokens], revealed, text: follower.text, delta, forwards: tally.forwards.length, rows };
+    if (follower.stopped) break;
+  }
+  clock.ended = now();
+  const stop = canvas.stopIndex(stopIds);
+  const aborted = options.signal?.aborted === true && stop < 0 && canvas.masks(promptLength, promptLength + answerLength).length > 0;
+  const ids = knownAnswer(canvas.tokens, resolved);
+  const rest = follower.finish();
+  if (rest) yield { canvas: [...canvas.tokens], revealed: [], text: follower.text, delta: rest, forwards: tally.forwards.length, rows };
+  const finishReason: FinishReason = aborted && !follower.stopped ? "abort" : follower.stopped || (stop >= 0 && stop < promptLength + answerLength) ? "stop" : "length";
+  const tokens = ids.length;
+  const perToken = Math.max(1, tokens);
+  const perForward = Math.max(1, tally.forwards.length);
+  const timings = timingsOf({ ...clock, first: clock.first || clock.ended }, promptLength, tokens);
+  return {
+    ids,
+    canvas: [...canvas.tokens],
+    text: follower.text,
+    finishReason,
+    usage: { promptTokens: promptLength, completionTokens: tokens, totalTokens: promptLength + tokens },
+    timings,
+    forwards: tally.forwards.length,
+    forwardsByKind: countKinds(tally.forwards),
+    tokensPerForward: tokens / perForward,
+    rowsPerForward: rows / perForward,
+    tokensPerSecond: msPerSecond(tokens, timings.wallNs),
+    flopsPerToken: tally.flops / perToken,
+    bytesPerToken: tally.bytes / perToken,
+    arithmeticIntensity: tally.bytes > 0 ? tally.flops / tally.bytes : 0,
+    dispatches: tally.dispatches,
+    submits: engine.counts.submits - before.submits,
+    readbacks: engine.counts.readbacks - before.readbacks,
+    ...(options.trace ? { trace: tally.forwards.map(({ kind, rows, revealed }) => ({ kind, rows, revealed })) } : {}),
+  };
+}
+
+/** The answer's known beginning: up to the first mask, a stop id (kept) or its length. */
+function knownAnswer(tokens: readonly number[], { canvas, stopIds, answerLength }: Resolved): number[] {
+  const ids: number[] = [];
+  for (const id of tokens.slice(canvas.promptLength, canvas.promptLength + answerLength)) {
+    if (id === canvas.maskId) break;
+    ids.push(id);
+    if (stopIds.has(id)) break;
+  }
+  return ids;
+}

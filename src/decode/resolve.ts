@@ -1,0 +1,295 @@
+/** Options to a decoder: every default and every check in one place. Whatever is unknown or inconsistent throws before any work. */
+import { ensure, RidgepointError } from "../errors";
+import type { Family, ModelConfig } from "../model/config";
+import type { Metric, Sampling } from "../model/pass";
+import { autoregressive } from "./autoregressive";
+import { blockDiffusion } from "./block-diffusion";
+import { Canvas, NO_TOKEN } from "./canvas";
+import type { Decoder, DecoderContext } from "./decoder";
+import { maskedDiffusion } from "./masked-diffusion";
+import type { GenerateOptions, Preset, Remasking } from "./options";
+import { dllmSchedule, dreamSchedule, lladaSchedule, type ScheduleName } from "./schedule";
+import type { Selection } from "./selection";
+import { shiftedBlockDiffusion } from "./shifted-block-diffusion";
+
+/** What a generation runs. */
+export interface Resolved {
+  readonly canvas: Canvas;
+  readonly decoder: (context: DecoderContext) => Decoder;
+  readonly sampling: Sampling;
+  readonly metric: Metric;
+  readonly stopIds: ReadonlySet<number>;
+  readonly stopStrings: readonly string[];
+  /** Most tokens of the answer. */
+  readonly answerLength: number;
+}
+
+/** What of a model the options are checked against. */
+export interface ResolveContext {
+  readonly config: ModelConfig;
+  /** Positions of the cache. */
+  readonly contextLength: number;
+  /** Rows of one pass. */
+  readonly maxRows: number;
+  /** Ids below it have a piece; the rest of the vocabulary is padding and can never be drawn. */
+  readonly usedVocabSize: number;
+}
+
+/** A prompt as ids; `null` marks a place to be filled. */
+export type PromptIds = readonly (number | null)[];
+
+/** How the reference implementations differ (`algorithms.md` §0): comparator, distribution of the confidence, schedule. */
+interface PresetRules {
+  readonly strict: boolean;
+  readonly tempered: boolean;
+  readonly schedule: ScheduleName;
+}
+
+const PRESETS: Readonly<Record<Preset, PresetRules>> = {
+  llada: { strict: false, tempered: false, schedule: "llada" },
+  "fast-dllm": { strict: false, tempered: false, schedule: "llada" },
+  "fast-dllm-v2": { strict: true, tempered: true, schedule: "llada" },
+  dream: { strict: false, tempered: true, schedule: "dream" },
+  sdar: { strict: true, tempered: true, schedule: "llada" },
+  dllm: { strict: false, tempered: false, schedule: "dllm" },
+};
+
+const METRICS: Readonly<Record<Remasking, Metric>> = {
+  low_confidence: "confidence",
+  entropy: "entropy",
+  topk_margin: "margin",
+  random: "random",
+};
+
+const COMMON = ["temperature", "topK", "topP", "minP", "seed", "maxNewTokens", "genLength", "stop", "stopIds", "ignoreEos", "trace", "signal"];
+const DIFFUSION = ["blockLength", "steps", "cache", "remasking", "threshold", "factor", "ebGamma", "preset"];
+const KNOWN: Readonly<Record<Family, readonly string[]>> = {
+  ar: COMMON,
+  mdlm: [...COMMON, ...DIFFUSION],
+  block: [...COMMON, ...DIFFUSION, "subBlockLength"],
+};
+const ALL = new Set([...KNOWN.block, "cfgScale"]);
+const CACHES: Readonly<Record<Family, readonly string[]>> = { ar: [], mdlm: ["none", "prefix", "dual"], block: ["block", "sub-block"] };
+
+const DEFAULT_TOKENS = 128;
+const DEFAULT_GEN_LENGTH = 64;
+const TOKENS_PER_SUBMIT = 4;
+
+const describe = (value: unknown): string => (typeof value === "string" ? `"${value}"` : String(value));
+
+function refuse(name: string, expected: string, came: unknown): never {
+  throw new RidgepointError("bad-option", `${name}: expected ${expected}, came ${describe(came)}`);
+}
+
+function checkInteger(name: string, value: number | undefined, least: number, most = 2 ** 32 - 1): void {
+  if (value === undefined) return;
+  if (!Number.isInteger(value) || value < least || value > most) refuse(name, `an integer from ${least} to ${most}`, value);
+}
+
+function checkRange(name: string, value: number | undefined, low: number, high: number, open: boolean): void {
+  if (value === undefined) return;
+  if (!(value >= low && value <= high) || (open && value === low)) {
+    refuse(name, `a number ${open ? "above" : "from"} ${low} ${open ? "and up to" : "to"} ${high}`, value);
+  }
+}
+
+function checkNames(options: GenerateOptions, family: Family): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined || KNOWN[family].includes(name)) continue;
+    if (!ALL.has(name)) refuse("options", `names among ${[...ALL].join(", ")}`, name);
+    throw new RidgepointError("bad-option", `${name}: does not apply to a model of family "${family}"; leave it out`);
+  }
+}
+
+function checkValues(options: GenerateOptions): void {
+  checkInteger("maxNewTokens", options.maxNewTokens, 1);
+  checkInteger("genLength", options.genLength, 1);
+  checkInteger("blockLength", options.blockLength, 1);
+  checkInteger("subBlockLength", options.subBlockLength, 1);
+  checkInteger("steps", options.steps, 1);
+  checkInteger("topK", options.topK, 0);
+  checkInteger("seed", options.seed, 0);
+  checkRange("temperature", options.temperature, 0, 100, false);
+  checkRange("topP", options.topP, 0, 1, true);
+  checkRange("minP", options.minP, 0, 1, false);
+  checkRange("threshold", options.threshold, 0, 1, true);
+  checkRange("factor", options.factor, 0, 1e6, true);
+  checkRange("ebGamma", options.ebGamma, 0, 1e6, false);
+  if (options.remasking !== undefined && !Object.hasOwn(METRICS, options.remasking)) {
+    refuse("remasking", Object.keys(METRICS).join(", "), options.remasking);
+  }
+  if (options.preset !== undefined && !Object.hasOwn(PRESETS, options.preset)) refuse("preset", Object.keys(PRESETS).join(", "), options.preset);
+  if (options.maxNewTokens !== undefined && options.genLength !== undefined) {
+    throw new RidgepointError("bad-option", "maxNewTokens and genLength are two names of one thing; give one of them");
+  }
+  const rules = (["steps", "threshold", "factor", "ebGamma"] as const).filter((name) => options[name] !== undefined);
+  ensure(rules.length <= 1, "bad-option", () => `${rules.join(" and ")} exclude each other: each decides how much a forward reveals; give one`);
+  const sampled = (["topK", "topP", "minP"] as const).filter((name) => (options[name] ?? (name === "topP" ? 1 : 0)) !== (name === "topP" ? 1 : 0));
+  ensure(
+    sampled.length === 0 || (options.temperature ?? 0) > 0,
+    "bad-option",
+    () => `${sampled.join(", ")}: has no effect at temperature 0 (greedy); give a temperature above 0`,
+  );
+}
+
+function selectionOf(options: GenerateOptions, strict: boolean): Selection {
+  const metric = METRICS[options.remasking ?? "low_confidence"];
+  const { threshold, factor, ebGamma } = options;
+  if (threshold !== undefined || factor !== undefined) {
+    ensure(metric === "confidence", "bad-option", () => `remasking: threshold and factor test the confidence; expected low_confidence, came ${options.remasking}`);
+  }
+  if (threshold !== undefined) return { rule: "threshold", threshold, strict, metric };
+  if (factor !== undefined) return { rule: "factor", factor, metric };
+  if (ebGamma !== undefined) return { rule: "eb", gamma: ebGamma, metric };
+  return { rule: "schedule", metric };
+}
+
+/** Divides with no remainder, or says which option to change. */
+function divide(name: string, total: number, part: number, of: string): number {
+  ensure(total % part === 0, "bad-option", () => `${name}: expected a multiple of ${of} ${part}, came ${total}; change one of them`);
+  return total / part;
+}
+
+/**
+ * Resolves options for a model.
+ * @throws `bad-option` for a name or value that is unknown, inconsistent or of another family; `context-overflow` when the canvas does not fit
+ */
+export function resolve(prompt: PromptIds, options: GenerateOptions, context: ResolveContext): Resolved {
+  const { config } = context;
+  const { family } = config;
+  checkNames(options, family);
+  checkValues(options);
+  const hole = prompt.indexOf(null);
+  ensure(prompt.length > 0, "bad-option", "prompt: expected at least one token, came none");
+  ensure(hole < 0 || family === "mdlm", "bad-option", () => `canvas: only a masked diffusion model fills holes, this one is of family "${family}"`);
+  ensure(hole !== 0 || !config.shift, "bad-option", "canvas: a model with shift predicts a place from the one before: the first must be known");
+  const badId = prompt.find((id) => id !== null && !(Number.isInteger(id) && id >= 0 && id < config.vocabSize));
+  ensure(badId === undefined, "bad-option", () => `prompt: expected ids from 0 to ${config.vocabSize - 1}, came ${badId}`);
+  const promptLength = hole < 0 ? prompt.length : hole;
+  const room = context.contextLength - promptLength;
+  ensure(room > 0 && prompt.length <= context.contextLength, "context-overflow", () => overflow(prompt.length, 1, context));
+  const rules = PRESETS[options.preset ?? "llada"];
+  const maskId = config.maskTokenId ?? NO_TOKEN;
+  const unused = Array.from({ length: Math.max(0, config.vocabSize - context.usedVocabSize) }, (_, i) => context.usedVocabSize + i);
+  const sampling: Sampling = {
+    temperature: options.temperature ?? 0,
+    topK: options.topK ?? 0,
+    topP: options.topP ?? 1,
+    minP: options.minP ?? 0,
+    seed: options.seed ?? 0,
+    tempered: rules.tempered,
+    suppress: family === "ar" ? unused : [...new Set([maskId, ...unused])],
+  };
+  const stopIds = new Set(options.ignoreEos ? (options.stopIds ?? []) : [...config.eosTokenIds, ...(options.stopIds ?? [])]);
+  const shared = { sampling, stopIds, stopStrings: options.stop ?? [], metric: METRICS[options.remasking ?? "low_confidence"] };
+  const length = options.genLength ?? options.maxNewTokens;
+  if (family === "ar") {
+    const maxNewTokens = length ?? Math.min(DEFAULT_TOKENS, room);
+    ensure(maxNewTokens <= room, "context-overflow", () => overflow(promptLength, maxNewTokens, context));
+    const canvas = new Canvas(prompt as number[], promptLength, maskId);
+    const decoder = (at: DecoderContext) => autoregressive(at, { maxNewTokens, tokensPerSubmit: TOKENS_PER_SUBMIT });
+    return { ...shared, canvas, decoder, answerLength: maxNewTokens };
+  }
+  const { cache } = options;
+  ensure(cache === undefined || CACHES[family].includes(cache), "bad-option", () => `cache: expected ${CACHES[family].join(", ")} for family "${family}", came ${cache}`);
+  const selection = selectionOf(options, rules.strict);
+  const made = { ...shared, prompt, promptLength, selection, schedule: rules.schedule, context, options };
+  return family === "mdlm" ? resolveMasked(made) : resolveBlock(made);
+}
+
+interface Made extends Pick<Resolved, "sampling" | "stopIds" | "stopStrings" | "metric"> {
+  readonly prompt: PromptIds;
+  readonly promptLength: number;
+  readonly selection: Selection;
+  readonly schedule: ScheduleName;
+  readonly context: ResolveContext;
+  readonly options: GenerateOptions;
+}
+
+const overflow = (prompt: number, more: number, { contextLength }: ResolveContext): string =>
+  `context: a prompt of ${prompt} tokens and ${more} new ones need ${prompt + more} positions, ${contextLength} are there; shorten the prompt or genLength, or load with a larger contextLength`;
+
+function schedules(name: ScheduleName, steps: number): (masks: number) => number[] {
+  if (name === "dllm") return (masks) => dllmSchedule(masks, steps);
+  if (name === "dream") return (masks) => dreamSchedule(masks, steps, { clamp: true });
+  return (masks) => lladaSchedule(masks, steps);
+}
+
+const shares = ({ sampling, stopIds, stopStrings, metric }: Made) => ({ sampling, stopIds, stopStrings, metric });
+
+function resolveMasked(made: Made): Resolved {
+  const { prompt, promptLength, selection, context, options } = made;
+  const { config } = context;
+  const given = prompt.length - promptLength;
+  const asked = options.genLength ?? options.maxNewTokens;
+  ensure(given === 0 || asked === undefined || asked === given, "bad-option", () => `genLength: the canvas has ${given} places after its first hole, came ${asked}; leave it out`);
+  const genLength = given > 0 ? given : (asked ?? DEFAULT_GEN_LENGTH);
+  ensure(promptLength + genLength <= context.contextLength, "context-overflow", () => overflow(promptLength, genLength, context));
+  const blockLength = options.blockLength ?? (given > 0 ? given : Math.min(genLength, 32));
+  const blocks = divide("genLength", genLength, blockLength, "blockLength");
+  const steps = options.steps ?? genLength;
+  const scheduled = selection.rule === "schedule";
+  const perBlock = scheduled ? divide("steps", steps, blocks, "the number of blocks,") : 0;
+  ensure(steps <= genLength, "bad-option", () => `steps: a forward reveals at least one token; expected at most genLength ${genLength}, came ${steps}`);
+  const canvas = new Canvas(
+    prompt.map((id) => id ?? (config.maskTokenId as number)),
+    promptLength,
+    config.maskTokenId as number,
+  );
+  canvas.extend(promptLength + genLength);
+  const decoder = (at: DecoderContext) =>
+    maskedDiffusion(at, {
+      blockLength,
+      cache: (options.cache ?? "none") as "none" | "prefix" | "dual",
+      refresh: 0,
+      shift: config.shift,
+      selection,
+      schedule: scheduled ? schedules(made.schedule, perBlock) : null,
+      earlyStop: given === 0 && made.stopIds.size > 0,
+    });
+  return { ...shares(made), canvas, decoder, answerLength: genLength };
+}
+
+function resolveBlock(made: Made): Resolved {
+  const { prompt, promptLength, selection, context, options } = made;
+  const { config } = context;
+  const blockLength = options.blockLength ?? (config.blockLength as number);
+  const genLength = options.genLength ?? options.maxNewTokens ?? Math.max(blockLength, Math.floor(DEFAULT_GEN_LENGTH / blockLength) * blockLength);
+  const blocks = divide("genLength", genLength, blockLength, "blockLength");
+  const prefilled = Math.floor(promptLength / blockLength) * blockLength;
+  // The grid is absolute: the canvas ends with the block that holds the last place, and the shifted decoder writes one place more.
+  const end = Math.ceil((promptLength + genLength) / blockLength) * blockLength;
+  ensure(end + (config.shift ? 1 : 0) <= context.contextLength, "context-overflow", () => overflow(promptLength, end - promptLength + 1, context));
+  const subBlockLength = options.subBlockLength ?? (options.cache === "sub-block" ? Math.min(8, blockLength) : blockLength);
+  divide("blockLength", blockLength, subBlockLength, "subBlockLength");
+  const subBlocks = options.subBlockLength !== undefined || options.cache === "sub-block";
+  ensure(!subBlocks || config.shift, "bad-option", "subBlockLength, cache sub-block: only for a block model with shift (Fast-dLLM v2); leave them out");
+  const scheduled = selection.rule === "schedule";
+  const perBlock = scheduled ? divide("steps", options.steps ?? genLength, blocks, "the number of blocks,") : 0;
+  ensure(perBlock <= blockLength, "bad-option", () => `steps: a forward reveals at least one token; expected at most genLength ${genLength}, came ${options.steps}`);
+  const canvas = new Canvas(prompt as number[], promptLength, config.maskTokenId as number);
+  if (config.shift) {
+    const perSubBlock = Math.max(1, Math.round((perBlock * subBlockLength) / blockLength));
+    const decoder = (at: DecoderContext) =>
+      shiftedBlockDiffusion(at, {
+        blockLength,
+        subBlockLength,
+        subBlockCache: options.cache === "sub-block",
+        blocks: (end - prefilled) / blockLength,
+        selection,
+        schedule: scheduled ? schedules(made.schedule, perSubBlock) : null,
+      });
+    return { ...shares(made), canvas, decoder, answerLength: genLength };
+  }
+  canvas.extend(promptLength + genLength);
+  const decoder = (at: DecoderContext) =>
+    blockDiffusion(at, {
+      blockLength,
+      gridOffset: 0,
+      selection,
+      schedule: scheduled ? schedules(made.schedule, perBlock) : null,
+      commitLast: false,
+      earlyStop: made.stopIds.size > 0,
+    });
+  return { ...shares(made), canvas, decoder, answerLength: genLength };
+}

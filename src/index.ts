@@ -1,0 +1,47 @@
+/** Ridgepoint's public API, and nothing else. */
+export {
+  type Attention,
+  type ForwardRequest,
+  type ForwardResponse,
+  Generation,
+  type LoadOptions,
+  loadModel,
+  Model,
+  type ModelInfo,
+} from "./adapters/model";
+export type {
+  CacheMode,
+  ChatMessage,
+  GenerateOptions,
+  Preset,
+  Prompt,
+  Remasking,
+  SamplingOptions,
+} from "./decode/options";
+export type { ReplayCase, ReplayResult } from "./decode/replay";
+export type {
+  FinishReason,
+  ForwardKind,
+  ForwardTrace,
+  GenerationResult,
+  Revealed,
+  Step,
+  Timings,
+  Usage,
+} from "./decode/step";
+export { type ErrorCode, RidgepointError } from "./errors";
+export { type ByteSource, blobSource, bytesSource } from "./formats/byte-source";
+export { openCheckpoint } from "./formats/checkpoint";
+export { readSafetensors, writeSafetensors } from "./formats/safetensors";
+export { type ModelSource, resolveSource } from "./formats/sources";
+export { urlSource } from "./formats/url-source";
+export { Gpu, type GpuOptions, openGpu, probe } from "./gpu/device";
+export type { DeviceProfile } from "./gpu/profile";
+export { calibrate } from "./measure/calibrate";
+export type { Profile, ProfileMode } from "./measure/profile";
+export { rooflineSvg } from "./measure/roofline-figure";
+export type { BoundBy, Calibration, KernelRow, PhaseRow, Spread } from "./measure/types";
+export type { Family, ModelConfig } from "./model/config";
+export { type CheckpointDescription, describeCheckpoint } from "./model/inspect";
+export type { LoadProgress } from "./model/load";
+export { createTokenizer, type Tokenizer } from "./text/tokenizer";
