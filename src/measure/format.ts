@@ -52,3 +52,15 @@ export const formatShape = (shape: Readonly<Record<string, number>>): string =>
   Object.entries(shape)
     .map(([name, value]) => `${name}=${value}`)
     .join(" ");
+
+/** Several shapes of one kernel: `T=1 S=33…96`. */
+export function formatShapes(shapes: readonly Readonly<Record<string, number>>[]): string {
+  const names = [...new Set(shapes.flatMap((shape) => Object.keys(shape)))];
+  return names
+    .map((name) => {
+      const values = shapes.flatMap((shape) => shape[name] ?? []);
+      const [low, high] = [Math.min(...values), Math.max(...values)];
+      return low === high ? `${name}=${low}` : `${name}=${low}…${high}`;
+    })
+    .join(" ");
+}

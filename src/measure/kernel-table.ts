@@ -137,34 +137,48 @@ function withShares(rows: readonly KernelRow[]): KernelRow[] {
 }
 
 /**
- * Merges the rows of several runs (prompts) of one model: the same kernel, variant, role, phase and shape become one row.
+ * Merges the rows of several runs (prompts) of one model: the same kernel, variant, role, phase and shape become one row. With
+ * `shapes: "together"` rows that differ in shape only (a decode step's growing cache) become one too, under the first one's shape.
  * What binds is taken from the part with the most floor.
  */
-export function mergeKernelRows(tables: readonly (readonly KernelRow[])[]): KernelRow[] {
-  const groups = new Map<string, KernelRow[]>();
-  for (const row of tables.flat()) groups.set(keyOf(row), [...(groups.get(keyOf(row)) ?? []), row]);
-  const rows = [...groups.values()].map((parts): KernelRow => {
-    const total = (pick: (row: KernelRow) => number) => parts.reduce((sum, row) => sum + pick(row), 0);
-    const floor = (row: KernelRow) => row.floorNs ?? ((row.percentOfRoof ?? 0) / 100) * (row.ns ?? 0);
-    const [flops, bytes, floors] = [total((row) => row.flops), total((row) => row.bytes), total(floor)];
-    const ns = parts.every((row) => row.ns !== null) ? total((row) => row.ns ?? 0) : null;
-    const boundBy: BoundBy | null = parts.reduce((best, row) => (floor(row) > floor(best) ? row : best)).boundBy;
-    return {
-      ...parts[0]!,
-      calls: total((row) => row.calls),
-      ns,
-      flops,
-      bytes,
-      loads: total((row) => row.loads),
-      gflops: ns && flops / ns,
-      gbps: ns && bytes / ns,
-      percentOfRoof: ns && (floors / ns) * 100,
-      boundBy,
-      floorNs: floors,
-      ...(parts.some((row) => row.aboveRoof) ? { aboveRoof: true as const } : {}),
-    };
-  });
-  return withShares(rows);
+export function mergeKernelRows(
+  tables: readonly (readonly KernelRow[])[],
+  { shapes = "apart" }: { readonly shapes?: "apart" | "together" } = {},
+): KernelRow[] {
+  return withShares(groupRows(tables.flat(), shapes === "apart" ? keyOf : keyOfKernel).map(mergeGroup));
+}
+
+/** Rows of equal key together, in order of first appearance. */
+export function groupRows(rows: readonly KernelRow[], key: (row: KernelRow) => string): [KernelRow, ...KernelRow[]][] {
+  const groups = new Map<string, [KernelRow, ...KernelRow[]]>();
+  for (const row of rows) {
+    const group = groups.get(key(row));
+    if (group) group.push(row);
+    else groups.set(key(row), [row]);
+  }
+  return [...groups.values()];
+}
+
+function mergeGroup(parts: readonly [KernelRow, ...KernelRow[]]): KernelRow {
+  const total = (pick: (row: KernelRow) => number) => parts.reduce((sum, row) => sum + pick(row), 0);
+  const floor = (row: KernelRow) => row.floorNs ?? ((row.percentOfRoof ?? 0) / 100) * (row.ns ?? 0);
+  const [flops, bytes, floors] = [total((row) => row.flops), total((row) => row.bytes), total(floor)];
+  const ns = parts.every((row) => row.ns !== null) ? total((row) => row.ns ?? 0) : null;
+  const boundBy: BoundBy | null = parts.reduce((best, row) => (floor(row) > floor(best) ? row : best)).boundBy;
+  return {
+    ...parts[0],
+    calls: total((row) => row.calls),
+    ns,
+    flops,
+    bytes,
+    loads: total((row) => row.loads),
+    gflops: ns && flops / ns,
+    gbps: ns && bytes / ns,
+    percentOfRoof: ns && (floors / ns) * 100,
+    boundBy,
+    floorNs: floors,
+    ...(parts.some((row) => row.aboveRoof) ? { aboveRoof: true as const } : {}),
+  };
 }
 
 /** What the decoder knows of a phase beside its dispatches. */
@@ -188,5 +202,10 @@ export function phaseTable(dispatches: readonly TimedDispatch[], counts: PhaseCo
   }));
 }
 
-const keyOf = ({ kernel, variant, role, phase, shape }: Pick<TimedDispatch, "kernel" | "variant" | "role" | "phase" | "shape">) =>
-  JSON.stringify([kernel, variant, role, phase, Object.entries(shape).sort(([a], [b]) => (a < b ? -1 : 1))]);
+type Identity = Pick<KernelRow, "kernel" | "variant" | "role" | "phase" | "shape">;
+
+/** What makes rows the same kernel at work, whatever its shape. */
+export const keyOfKernel = ({ kernel, variant, role, phase }: Identity): string => JSON.stringify([kernel, variant, role, phase]);
+
+const keyOf = (row: Identity): string =>
+  keyOfKernel(row) + JSON.stringify(Object.entries(row.shape).sort(([a], [b]) => (a < b ? -1 : 1)));
