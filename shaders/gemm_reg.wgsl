@@ -5,6 +5,8 @@
 const IN: u32 = 64;   // input features, padded to 32
 const WIDTH: u32 = 8; // invocations a workgroup
 
+@group(0) @binding(2) var<storage, read> input: array<vec4f>;
+
 fn store8(row: u32, column: u32, near: vec4f, far: vec4f) {
   store(row, column, near.x);
   store(row, column + WIDTH, near.y);

@@ -4,6 +4,8 @@
 // A step covers one block of 32 inputs: weights are dequantised once a tile. Accumulates f32. FLOPs 2·T·OUT·IN; bytes: each operand once.
 const IN: u32 = 64; // input features, padded to 32
 
+@group(0) @binding(2) var<storage, read> input: array<vec4f>;
+
 var<workgroup> inputs: array<vec4f, 256>;  // [k = 32][row / 4 = 8]: four rows side by side
 var<workgroup> weights: array<f32, 1024>;  // [k = 32][column = 32]; scalars, for a write to one component may touch its neighbours
 

@@ -6,6 +6,8 @@
 const IN: u32 = 64;    // input features, padded to 32
 const WIDTH: u32 = 8;  // invocations a workgroup
 
+@group(0) @binding(2) var<storage, read> input: array<vec4f>;
+
 fn product(octet: Octet, low: vec4f, high: vec4f) -> f32 {
   return dot(octet.low, low) + dot(octet.high, high);
 }

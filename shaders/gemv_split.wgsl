@@ -6,6 +6,8 @@ const IN: u32 = 64;    // input features, padded to 32
 const WIDTH: u32 = 32; // columns a workgroup
 const SPLIT: u32 = 8;  // invocations that share a column
 
+@group(0) @binding(2) var<storage, read> input: array<vec4f>;
+
 var<workgroup> partial: array<f32, WIDTH * SPLIT>;
 
 @compute @workgroup_size(WIDTH, SPLIT)

@@ -5,7 +5,6 @@ const OUT_STRIDE: u32 = 64;   // output row length
 const BIAS: bool = false;     // add bias[column]
 const RESIDUAL: bool = false; // add to what the output holds
 
-@group(0) @binding(2) var<storage, read> input: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> output: array<f32>;
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
 

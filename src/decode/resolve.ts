@@ -225,7 +225,7 @@ function resolveMasked(made: Made): Resolved {
   ensure(given === 0 || asked === undefined || asked === given, "bad-option", () => `genLength: the canvas has ${given} places after its first hole, came ${asked}; leave it out`);
   const genLength = given > 0 ? given : (asked ?? DEFAULT_GEN_LENGTH);
   ensure(promptLength + genLength <= context.contextLength, "context-overflow", () => overflow(promptLength, genLength, context));
-  const blockLength = options.blockLength ?? (given > 0 ? given : Math.min(genLength, 32));
+  const blockLength = options.blockLength ?? (given > 0 ? given : Math.min(genLength, config.blockLength ?? 32));
   const blocks = divide("genLength", genLength, blockLength, "blockLength");
   const steps = options.steps ?? genLength;
   const scheduled = selection.rule === "schedule";

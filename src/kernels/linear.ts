@@ -1,4 +1,5 @@
 /** Linear layers: output[t, n] (+)= Σ_k input[t, k] · weight[n, k] (+ bias[n]), over every weight format. Which variant runs is a pure choice. */
+import gemmLane from "../../shaders/gemm_lane.wgsl?raw";
 import gemmReg from "../../shaders/gemm_reg.wgsl?raw";
 import gemmTile from "../../shaders/gemm_tile.wgsl?raw";
 import gemvReg from "../../shaders/gemv_reg.wgsl?raw";
@@ -25,7 +26,7 @@ export interface LinearShape {
   readonly residual?: boolean;
 }
 
-export type LinearAlgorithm = "gemv_reg" | "gemv_split" | "gemm_reg" | "gemm_tile";
+export type LinearAlgorithm = "gemv_reg" | "gemv_split" | "gemm_reg" | "gemm_lane" | "gemm_tile";
 
 interface Geometry {
   readonly source: string;
@@ -36,6 +37,7 @@ interface Geometry {
   /** 32-bit loads of an invocation over `octets` of the input, given loads a weight octet and a scale. */
   readonly loads: (octets: number, weightLoads: number, scaleLoads: number) => number;
   readonly consts: Readonly<Record<string, number>>;
+  readonly features?: readonly string[];
 }
 
 const GEOMETRY: Readonly<Record<LinearAlgorithm, Geometry>> = {
@@ -63,6 +65,15 @@ const GEOMETRY: Readonly<Record<LinearAlgorithm, Geometry>> = {
     loads: (octets, weight, scale) => octets * (64 + 8 * weight + 8 * scale),
     consts: { WIDTH: 8 },
   },
+  gemm_lane: {
+    source: gemmLane,
+    rows: 8,
+    columns: 64,
+    invocations: 8,
+    loads: (octets, weight, scale) => octets * (16 + 8 * weight + 8 * scale),
+    consts: { WIDTH: 8 },
+    features: ["subgroups"],
+  },
   gemm_tile: {
     source: gemmTile,
     rows: 32,
@@ -78,7 +89,10 @@ const GEMM_ROWS = { cpu: 4, gpu: 8 } as const;
 
 /** The algorithm for so many rows on a device. */
 export function linearAlgorithm(profile: DeviceProfile, rows: number): LinearAlgorithm {
-  if (profile.software) return rows < GEMM_ROWS.cpu ? "gemv_reg" : "gemm_reg";
+  if (profile.software) {
+    if (rows < GEMM_ROWS.cpu) return "gemv_reg";
+    return profile.features.includes("subgroups") && profile.subgroupMinSize >= 4 ? "gemm_lane" : "gemm_reg";
+  }
   return rows < GEMM_ROWS.gpu ? "gemv_split" : "gemm_tile";
 }
 
@@ -123,6 +137,7 @@ export function linear(algorithm: LinearAlgorithm, shape: LinearShape): Kernel {
         BIAS: bias,
         RESIDUAL: residual,
       },
+      features: geometry.features ?? [],
     },
     bindings: ["read", "read", "read", "write", "read"],
     grid: ({ rows }) => [Math.ceil(outFeatures / geometry.columns), Math.ceil(rows / geometry.rows), 1],

@@ -43,7 +43,7 @@ export interface ModelConfig {
   readonly bosTokenId: number | null;
   readonly eosTokenIds: readonly number[];
   readonly maskTokenId: number | null;
-  /** Training block of a block-diffusion model, else null. */
+  /** Training block of a block-diffusion model; the block that a masked one was tuned to be decoded in, if its config says so. */
   readonly blockLength: number | null;
 }
 
@@ -236,7 +236,7 @@ function readGeneration(generation: unknown): Decoding {
   return {
     family,
     shift: family === "ar" || fields.flag("logit_shift", false),
-    blockLength: family === "block" ? fields.size("block_length", CAPS.positions) : null,
+    blockLength: family === "block" || values.block_length !== undefined ? fields.size("block_length", CAPS.positions) : null,
   };
 }
 

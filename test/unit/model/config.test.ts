@@ -100,7 +100,7 @@ describe("config.json", () => {
     };
     const read = (changes: JsonObject) =>
       configFromHuggingFace({ ...LLAMA, mask_token_id: 1, generation: { ...generation, ...changes } });
-    expect(read({})).toMatchObject({ architecture: "llama", family: "mdlm", shift: true, blockLength: null, maskTokenId: 1 });
+    expect(read({})).toMatchObject({ architecture: "llama", family: "mdlm", shift: true, blockLength: 16, maskTokenId: 1 });
     expect(read({ logit_shift: false }).shift).toBe(false);
     const block = { kind: "block_diffusion", attention: "block_causal_absolute" };
     expect(read(block)).toMatchObject({ family: "block", shift: true, blockLength: 16 });
