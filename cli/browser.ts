@@ -1,7 +1,7 @@
 /** Starts a browser, or connects to one that runs. It knows nothing of the page. */
 import type { Browser } from "playwright";
+import { RidgepointError } from "../src/index";
 import { type AdapterChoice, chromiumFlags, findChromium } from "./chromium.mjs";
-import { RidgepointError } from "./stub";
 
 /** Where the browser comes from. */
 export interface BrowserOptions {

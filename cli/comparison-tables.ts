@@ -1,8 +1,8 @@
 /** What `compare` prints for people. */
 
+import type { KernelRow } from "../src/index";
 import { formatBytes, formatFlops, formatNs, formatNumber, formatPercent, formatShape } from "../src/measure/format";
 import { FASTEST, NAIVE, type Run, type Summary, speedups } from "./comparison";
-import type { KernelRow } from "./stub";
 import { formatTable } from "./table";
 
 /** One line a kernel, variant, role, phase and shape, the longest first. */

@@ -1,5 +1,5 @@
 /** Which decodings `compare` runs for a family, and how its runs are added up. */
-import type { Family, GenerateOptions, GenerationResult, KernelRow, ModelInfo, PhaseRow, Timings } from "./stub";
+import type { Family, GenerateOptions, GenerationResult, KernelRow, ModelInfo, PhaseRow, Timings } from "../src/index";
 
 /** A named way of decoding. */
 export interface Decoding {
@@ -37,7 +37,7 @@ export interface Summary {
   /** Right answers, of those prompts that have one. */
   readonly exactMatches: number;
   readonly answers: number;
-  /** Of the profiled run: share of its step time in which no kernel ran, percent. */
+  /** Of the profiled run: share of its wall time in which no forward was on the GPU, percent. */
   readonly bubblePercent: number | null;
 }
 
@@ -88,7 +88,7 @@ export function summarize(runs: readonly Run[]): Summary[] {
     const flops = sum(group.map((run) => run.flopsPerToken * tokensOf(run)));
     const bytes = sum(group.map((run) => run.bytesPerToken * tokensOf(run)));
     const answered = group.filter(({ exactMatch }) => exactMatch !== undefined);
-    const profiled = group.find(({ bubbleNs, timings }) => bubbleNs !== null && timings.stepNs);
+    const profiled = group.find(({ bubbleNs }) => bubbleNs !== null);
     return {
       model,
       family,
@@ -104,7 +104,7 @@ export function summarize(runs: readonly Run[]): Summary[] {
       arithmeticIntensity: flops / bytes,
       exactMatches: answered.filter(({ exactMatch }) => exactMatch).length,
       answers: answered.length,
-      bubblePercent: profiled ? (100 * profiled.bubbleNs!) / profiled.timings.stepNs! : null,
+      bubblePercent: profiled ? (100 * profiled.bubbleNs!) / profiled.timings.wallNs : null,
     };
   });
 }

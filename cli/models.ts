@@ -1,11 +1,12 @@
 /** A `--model` value into the files it means, for the page (offered by range) and for Node (opened by range). */
-import { open, readdir, readFile, stat } from "node:fs/promises";
+import { openAsBlob } from "node:fs";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { closeLater } from "./cleanup";
+import { ensure } from "../src/errors";
+import { type ByteSource, blobSource, RidgepointError, resolveSource } from "../src/index";
 import type { PageModel } from "./protocol";
 import type { PageServer } from "./server";
-import { type ByteSource, checkRange, ensure, RidgepointError, resolveSource } from "./stub";
 
 /** The package's folder, seen from `dist/cli/main.js`. */
 export const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
@@ -77,7 +78,7 @@ export async function offerModel(spec: ModelSpec, server: PageServer): Promise<P
   };
 }
 
-/** The model's files, opened for reading in Node. They stay open until the command ends. */
+/** The model's files, for reading in Node. */
 export async function openModel(spec: ModelSpec): Promise<ByteSource[]> {
   if ("paths" in spec) return Promise.all(spec.paths.map(openFile));
   if (!spec.address.startsWith("builtin:")) return resolveSource(spec.address);
@@ -88,26 +89,11 @@ export async function openModel(spec: ModelSpec): Promise<ByteSource[]> {
   return Promise.all((JSON.parse(list) as string[]).map((file) => openFile(join(folder, file))));
 }
 
-/** One file of this machine as a byte source. */
-export async function openFile(path: string): Promise<ByteSource> {
-  const handle = await open(path).catch((cause: Error) => {
-    throw new RidgepointError("not-found", `${path}: ${cause.message}`, { cause });
-  });
-  closeLater(() => handle.close());
-  const source: ByteSource = {
-    name: basename(path),
-    size: (await handle.stat()).size,
-    async read(start, end) {
-      checkRange(source, start, end);
-      const bytes = new Uint8Array(end - start);
-      let filled = 0;
-      while (filled < bytes.length) {
-        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled);
-        ensure(bytesRead > 0, "bad-file", `${source.name}: the file became shorter while it was read`);
-        filled += bytesRead;
-      }
-      return bytes;
-    },
-  };
-  return source;
+/** One file of this machine, read by range. */
+async function openFile(path: string): Promise<ByteSource> {
+  try {
+    return blobSource(await openAsBlob(path), basename(path));
+  } catch (cause) {
+    throw new RidgepointError("not-found", `${path}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
 }

@@ -1,8 +1,8 @@
 /** Options that commands share, and their values out of text. A wrong value is `bad-option`; commander finds unknown ones. */
 import { type Command, Option } from "commander";
+import { type GenerateOptions, RidgepointError } from "../src/index";
 import type { AdapterChoice } from "./chromium.mjs";
 import type { SessionOptions } from "./session";
-import { type GenerateOptions, RidgepointError } from "./stub";
 
 /** Options of commands that start a browser, as commander gives them. */
 export interface CommonFlags {

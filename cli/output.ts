@@ -29,7 +29,7 @@ export function describeError(error: unknown): { code: string; message: string }
 }
 
 /** Off a terminal, progress is told no more often than this, ms. */
-const SPARSE_MS = 5000;
+const SPARSE_MS = 10_000;
 
 /** Shows how far a load or a calibration is: a bar on a terminal, else a line now and then. */
 export class ProgressLine {
@@ -42,7 +42,7 @@ export class ProgressLine {
     const sizes = phase === "download" || phase === "upload" || phase === "verify";
     const amount = sizes ? `${formatBytes(loaded)} / ${formatBytes(total)}` : `${loaded} / ${total}`;
     if (!process.stderr.isTTY) {
-      if (Date.now() - this.#toldAt < SPARSE_MS) return;
+      if (loaded >= total || Date.now() - this.#toldAt < SPARSE_MS) return;
       this.#toldAt = Date.now();
       say(`${phase} ${amount} ${file ?? ""}`.trimEnd());
       return;

@@ -9,7 +9,7 @@ import type {
   Profile,
   Prompt,
   ReplayResult,
-} from "./stub";
+} from "../src/index";
 
 /** A file of this machine, offered to the page as byte ranges. */
 export interface OfferedFile {

@@ -1,6 +1,7 @@
 /** One command's browser, server and page, from start to end; calls into the page with typed errors coming out. */
 import { join } from "node:path";
 import type { Browser, Page } from "playwright";
+import { type DeviceProfile, type ErrorCode, RidgepointError } from "../src/index";
 import { type BrowserOptions, firstLine, isRemote, openBrowser } from "./browser";
 import type { AdapterChoice } from "./chromium.mjs";
 import { closeLater } from "./cleanup";
@@ -9,7 +10,6 @@ import { ProgressLine, say } from "./output";
 import type { LoadedModel, Outcome, PageApi, PageEvent } from "./protocol";
 import { type PeakMemory, readPeak, resetPeak } from "./renderer-memory";
 import { PageServer } from "./server";
-import { type DeviceProfile, type ErrorCode, RidgepointError } from "./stub";
 
 /** Options that every command with a browser has. */
 export interface SessionOptions extends BrowserOptions {

@@ -2,6 +2,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
+import { ensure } from "../../src/errors";
+import { type Calibration, type Profile, type Prompt, RidgepointError } from "../../src/index";
 import { type Decoding, decodingsOf, isExactMatch, type Run, summarize } from "../comparison";
 import { runSection, speedupLines, summaryTable } from "../comparison-tables";
 import { deviceCard } from "../device-card";
@@ -10,7 +12,7 @@ import { type CommonFlags, parseNumber, sessionOptions, withBrowserOptions } fro
 import { print, printDocument, SCHEMA, say } from "../output";
 import type { LoadedModel } from "../protocol";
 import { type Session, withSession } from "../session";
-import { type Calibration, ensure, type Prompt, RidgepointError, renderReport } from "../stub";
+import { renderReport } from "../stub";
 import { calibrationTable } from "./calibrate";
 
 interface CompareFlags extends CommonFlags {
@@ -77,40 +79,40 @@ async function runModel(
   const runs: Run[] = [];
   for (const decoding of decodingsOf(loaded.info, genLength)) {
     say(`${name}: ${decoding.name}`);
-    const first = promptOf(tasks[0]!.prompt, loaded);
     // The profile goes first: it compiles every pipeline, so that the timed runs find them.
     const {
       result: profiled,
       kernels,
       phases,
-      bubbleNs,
     } = await session.call("profile", {
-      prompt: first,
+      prompt: promptOf(tasks[0]!.prompt, loaded),
       options: decoding.options,
       calibration,
     });
     for (const [index, { prompt, answer }] of tasks.entries()) {
       const { canvas, usage, forwardsByKind, trace, ...result } = await timeRun(session, promptOf(prompt, loaded), decoding);
-      const { sumOfFloorsNs, sumOfKernelsNs, stepNs } = profiled.timings;
-      runs.push({
+      const run: Run = {
         model: name,
         family: loaded.info.family,
         decoding: { name: decoding.name, ...decoding.options },
         prompt,
         ...result,
         ...(answer !== undefined && { exactMatch: isExactMatch(result.text, answer) }),
-        ...(index === 0
-          ? {
-              timings: { ...result.timings, ...{ sumOfFloorsNs, sumOfKernelsNs, stepNs } } as Run["timings"],
-              phases,
-              kernels,
-              bubbleNs,
-            }
-          : { phases: [], kernels: [], bubbleNs: null }),
-      });
+        phases: [],
+        kernels: [],
+        bubbleNs: null,
+      };
+      runs.push(index === 0 ? withProfile(run, { result: profiled, kernels, phases }) : run);
     }
   }
   return runs;
+}
+
+/** A timed run with the kernels of its profile. The bubble is that of the timed run: wall time in which no forward was on the GPU. */
+function withProfile(run: Run, { result, kernels, phases }: Pick<Profile, "result" | "kernels" | "phases">): Run {
+  const { sumOfFloorsNs = 0, sumOfKernelsNs = 0, stepNs = 0 } = result.timings;
+  const timings = { ...run.timings, sumOfFloorsNs, sumOfKernelsNs, stepNs };
+  return { ...run, timings, kernels, phases, bubbleNs: timings.wallNs - stepNs };
 }
 
 async function compare(flags: CompareFlags): Promise<void> {
@@ -133,7 +135,17 @@ async function compare(flags: CompareFlags): Promise<void> {
     await session.call("unload");
     const summary = summarize(runs);
     const report = flags.report === false ? null : resolve(flags.report);
-    const document = { schema: SCHEMA, command: "compare", device, calibration, runs, summary, report };
+    const document = {
+      schema: SCHEMA,
+      command: "compare",
+      commandLine: ["ridgepoint", ...process.argv.slice(2)].join(" "),
+      date: new Date().toISOString(),
+      device,
+      calibration,
+      runs,
+      summary,
+      report,
+    };
     if (report !== null) {
       await mkdir(report, { recursive: true });
       await writeFile(join(report, "run.json"), `${JSON.stringify(document)}\n`);

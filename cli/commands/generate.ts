@@ -1,5 +1,6 @@
 /** `generate`: an answer, streamed to stdout as it becomes known. */
 import type { Command } from "commander";
+import { type GenerationResult, type Prompt, RidgepointError } from "../../src/index";
 import { formatNs, formatNumber } from "../../src/measure/format";
 import { deviceCard } from "../device-card";
 import { parseModel } from "../models";
@@ -14,7 +15,6 @@ import {
 } from "../options";
 import { print, printDocument, SCHEMA, say } from "../output";
 import { withSession } from "../session";
-import { type GenerationResult, type Prompt, RidgepointError } from "../stub";
 
 interface GenerateFlags extends CommonFlags {
   readonly model: string;

@@ -1,10 +1,11 @@
 /** `inspect`: what a model file holds and how much memory it will take, without a browser. */
 import { totalmem } from "node:os";
 import type { Command } from "commander";
+import { ensure } from "../../src/errors";
+import { describeCheckpoint } from "../../src/index";
 import { formatBytes } from "../../src/measure/format";
 import { openModel, parseModel } from "../models";
 import { print, printDocument, SCHEMA } from "../output";
-import { describeCheckpoint, ensure } from "../stub";
 import { formatTable } from "../table";
 
 interface InspectFlags {

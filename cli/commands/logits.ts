@@ -3,11 +3,11 @@ import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Writable } from "node:stream";
 import type { Command } from "commander";
+import { writeSafetensors } from "../../src/index";
 import { parseModel } from "../models";
 import { type CommonFlags, parseAttention, parseIds, sessionOptions, withBrowserOptions } from "../options";
 import { print, printDocument, SCHEMA } from "../output";
 import { withSession } from "../session";
-import { writeSafetensors } from "../stub";
 
 interface LogitsFlags extends CommonFlags {
   readonly model: string;

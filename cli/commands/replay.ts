@@ -2,19 +2,22 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
+import { type ReplayResult, RidgepointError } from "../../src/index";
 import { parseModel } from "../models";
 import { type CommonFlags, sessionOptions, withBrowserOptions } from "../options";
-import { print, printDocument, SCHEMA, say } from "../output";
+import { describeError, print, printDocument, SCHEMA, say } from "../output";
+import type { Failure } from "../protocol";
 import { type Session, withSession } from "../session";
-import { type ReplayResult, RidgepointError } from "../stub";
 import { formatTable } from "../table";
 
-/** A case, and the folder of its model. */
+/** A case file. */
 interface Case {
   readonly path: string;
-  readonly folder: string;
   readonly trajectory: Readonly<Record<string, unknown>>;
 }
+
+/** `results[]` of the document. */
+type Result = ReplayResult | { readonly case: string; readonly error: Failure };
 
 async function readCase(path: string): Promise<Case | null> {
   let parsed: unknown;
@@ -26,7 +29,7 @@ async function readCase(path: string): Promise<Case | null> {
   }
   const isCase =
     typeof parsed === "object" && parsed !== null && "params" in parsed && ("prompt" in parsed || "canvas" in parsed);
-  return isCase ? { path, folder: dirname(path), trajectory: parsed as Case["trajectory"] } : null;
+  return isCase ? { path, trajectory: parsed as Case["trajectory"] } : null;
 }
 
 /** The cases of a file or of a folder and its folders, by name. Other JSON files of a folder (`config.json`) are passed over. */
@@ -43,17 +46,44 @@ async function findCases(path: string): Promise<Case[]> {
   return (await Promise.all(paths.map(readCase))).filter((one) => one !== null);
 }
 
-/** Replays every case, each model loaded once. */
-async function replayAll(session: Session, cases: readonly Case[]): Promise<ReplayResult[]> {
-  const results: ReplayResult[] = [];
-  for (const folder of new Set(cases.map((one) => one.folder))) {
+/** The folder with the weights: the case's own, else the one named by its `model` in it or beside it. */
+async function modelFolder({ path, trajectory: { model } }: Case): Promise<string> {
+  const own = dirname(path);
+  const named = typeof model === "string" ? [join(own, model), join(dirname(own), model)] : [];
+  for (const folder of [own, ...named]) {
+    const names = await readdir(folder).catch(() => []);
+    if (names.some((name) => /\.(gguf|safetensors)$/.test(name))) return folder;
+  }
+  throw new RidgepointError("not-found", `${path}: no model (*.safetensors or *.gguf) beside the case`);
+}
+
+/** Errors after which the next case would fail too. */
+const FATAL = new Set(["browser", "timeout", "device-lost", "internal"]);
+
+/** Replays every case in the order given, each model loaded once. A case that cannot be run says why, and the others go on. */
+async function replayAll(session: Session, cases: readonly Case[]): Promise<Result[]> {
+  const folders = await Promise.all(cases.map(modelFolder));
+  const results = new Map<Case, Result>();
+  for (const folder of new Set(folders)) {
     await session.load(await parseModel(folder));
-    for (const { path, trajectory } of cases.filter((one) => one.folder === folder)) {
-      const result = await session.call("replay", { trajectory });
-      results.push({ ...result, case: result.case ?? basename(path, ".json") });
+    for (const one of cases.filter((_, index) => folders[index] === folder)) {
+      const name = String(one.trajectory.case ?? basename(one.path, ".json"));
+      try {
+        results.set(one, { ...(await session.call("replay", { trajectory: one.trajectory })), case: name });
+      } catch (cause) {
+        const error = describeError(cause);
+        if (FATAL.has(error.code)) throw cause;
+        results.set(one, { case: name, error });
+      }
     }
   }
-  return results;
+  return cases.map((one) => results.get(one)!);
+}
+
+function verdict(result: Result): string {
+  if ("error" in result) return `error [${result.error.code}]: ${result.error.message}`;
+  if (result.equal === undefined) return "not compared";
+  return result.equal ? "equal" : JSON.stringify(result.firstDifference);
 }
 
 async function replay(paths: readonly string[], flags: CommonFlags): Promise<void> {
@@ -61,21 +91,19 @@ async function replay(paths: readonly string[], flags: CommonFlags): Promise<voi
   if (cases.length === 0) throw new RidgepointError("not-found", `no case files in ${paths.join(", ")}`);
   await withSession(sessionOptions(flags), [], async (session) => {
     const results = await replayAll(session, cases);
-    const different = results.filter(({ equal }) => equal === false);
     if (flags.json) printDocument({ schema: SCHEMA, command: "replay", device: session.device, results });
     else {
-      const verdict = ({ equal, firstDifference }: ReplayResult) =>
-        equal === undefined ? "not compared" : equal ? "equal" : JSON.stringify(firstDifference);
       const table = formatTable(results, [
         { head: "case", cell: (result) => result.case, left: true },
-        { head: "forwards", cell: ({ nfe }) => String(nfe) },
+        { head: "forwards", cell: (result) => ("nfe" in result ? String(result.nfe) : "–") },
         { head: "against the recording", cell: verdict, left: true },
       ]);
       print(table);
     }
-    if (different.length > 0) {
+    const bad = results.filter((result) => "error" in result || result.equal === false);
+    if (bad.length > 0) {
       process.exitCode = 1;
-      say(`error [mismatch]: ${different.length} of ${results.length} cases differ, the first is ${different[0]!.case}`);
+      say(`error [mismatch]: ${bad.length} of ${results.length} cases failed, the first is ${bad[0]!.case}: ${verdict(bad[0]!)}`);
     }
   });
 }

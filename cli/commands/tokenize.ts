@@ -1,10 +1,11 @@
 /** `tokenize`: text to ids and back, without a browser. */
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
+import { ensure } from "../../src/errors";
+import { createTokenizer, openCheckpoint, RidgepointError } from "../../src/index";
 import { openModel, parseModel } from "../models";
 import { parseIds } from "../options";
 import { print, printDocument, SCHEMA } from "../output";
-import { createTokenizer, ensure, openCheckpoint, RidgepointError } from "../stub";
 
 interface TokenizeFlags {
   readonly model: string;

@@ -1,7 +1,7 @@
 /** The page the command line drives: each call of `window.ridgepoint` in, plain data out. It knows nothing of the terminal. */
 
+import { calibrate, type Gpu, loadModel, type Model, openGpu, type ReplayCase, urlSource } from "../../src/index";
 import type { Failure, ForwardAnswer, ForwardRequest, LoadedModel, Outcome, PageApi, PageEvent, PageModel } from "../protocol";
-import { calibrate, type Gpu, loadModel, type Model, openGpu, urlSource } from "../stub";
 
 /** Logits go to the server in pieces of this many bytes. */
 const UPLOAD_BYTES = 32 * 2 ** 20;
@@ -81,7 +81,7 @@ const api: PageApi = {
   },
   profile: ({ prompt, options, calibration }) => loaded().profile(prompt, { ...options, calibration }),
   forward,
-  replay: ({ trajectory }) => loaded().replay(trajectory),
+  replay: ({ trajectory }) => loaded().replay(trajectory as ReplayCase),
 };
 
 function failureOf(error: unknown): Failure {
