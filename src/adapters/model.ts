@@ -56,7 +56,7 @@ export class Generation implements AsyncIterable<Step> {
   readonly #run: AsyncGenerator<Step, GenerationResult, void>;
   readonly #waiting: IteratorResult<Step, void>[] = [];
   #result: Promise<GenerationResult> | null = null;
-  #wake: (() => void) | null = null;
+  #wake: (() => void)[] = [];
 
   constructor(run: AsyncGenerator<Step, GenerationResult, void>) {
     this.#run = run;
@@ -74,11 +74,13 @@ export class Generation implements AsyncIterable<Step> {
     for (;;) {
       while (this.#waiting.length === 0) {
         await new Promise<void>((wake) => {
-          this.#wake = wake;
+          this.#wake.push(wake);
         });
       }
-      const next = this.#waiting.shift() as IteratorResult<Step, void>;
+      const next = this.#waiting[0] as IteratorResult<Step, void>;
+      // The end stays, so that whoever iterates later or beside meets it too.
       if (next.done) break;
+      this.#waiting.shift();
       yield next.value;
     }
     await result;
@@ -98,7 +100,7 @@ export class Generation implements AsyncIterable<Step> {
 
   #push(step: IteratorResult<Step, void>): void {
     this.#waiting.push(step);
-    this.#wake?.();
+    for (const wake of this.#wake.splice(0)) wake();
   }
 }
 
@@ -208,14 +210,19 @@ export class Model {
   }
 
   #resolve(prompt: Prompt, options: GenerateOptions) {
-    ensure(!this.#disposed, "bad-option", "this model was disposed; load it again");
+    this.#live();
     const { config, tokenizer } = this;
+    ensure(tokenizer || !options.stop?.length, "no-tokenizer", "stop: stop strings need a tokenizer; give stopIds");
     return resolve(this.#idsOf(prompt), options, {
       config,
       contextLength: this.#engine.slots,
       maxRows: this.#engine.maxRows,
       usedVocabSize: tokenizer?.vocabSize ?? config.vocabSize,
     });
+  }
+
+  #live(): void {
+    ensure(!this.#disposed, "bad-option", "this model was disposed; load it again");
   }
 
   #idsOf(prompt: Prompt): PromptIds {
@@ -229,7 +236,12 @@ export class Model {
 
   /** Waits for whatever runs on this model, then runs. */
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn.catch(() => {}).then(work);
+    const turn = this.#turn
+      .catch(() => {})
+      .then(() => {
+        this.#live();
+        return work();
+      });
     this.#turn = turn;
     return turn;
   }
@@ -242,6 +254,7 @@ export class Model {
     });
     await before;
     try {
+      this.#live();
       return yield* start();
     } finally {
       release();

@@ -26,8 +26,9 @@ export class Canvas {
     while (this.tokens.length < length) this.tokens.push(this.maskId);
   }
 
+  /** Whether a place is still to be filled; a prompt that holds the mask's id keeps it. */
   isMasked(place: number): boolean {
-    return this.tokens[place] === this.maskId;
+    return place >= this.promptLength && this.tokens[place] === this.maskId;
   }
 
   /** Masked places of [from, to), in order. */

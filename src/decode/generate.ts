@@ -114,15 +114,16 @@ export async function* generate(
   }
   clock.ended = now();
   const stop = canvas.stopIndex(stopIds);
-  const aborted = options.signal?.aborted === true && stop < 0 && canvas.masks(promptLength, promptLength + answerLength).length > 0;
   const ids = knownAnswer(canvas.tokens, resolved);
+  const aborted = options.signal?.aborted === true && stop < 0 && ids.length < answerLength;
   const rest = follower.finish();
   if (rest) yield { canvas: [...canvas.tokens], revealed: [], text: follower.text, delta: rest, forwards: tally.forwards.length, rows };
   const finishReason: FinishReason = aborted && !follower.stopped ? "abort" : follower.stopped || (stop >= 0 && stop < promptLength + answerLength) ? "stop" : "length";
   const tokens = ids.length;
   const perToken = Math.max(1, tokens);
   const perForward = Math.max(1, tally.forwards.length);
-  const timings = timingsOf({ ...clock, first: clock.first || clock.ended }, promptLength, tokens);
+  const { begun, ended } = clock;
+  const timings = timingsOf({ begun, ended, first: clock.first || ended, prefilled: clock.prefilled || ended }, promptLength, tokens);
   return {
     ids,
     canvas: [...canvas.tokens],

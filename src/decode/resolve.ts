@@ -119,6 +119,10 @@ function checkValues(options: GenerateOptions): void {
     refuse("remasking", Object.keys(METRICS).join(", "), options.remasking);
   }
   if (options.preset !== undefined && !Object.hasOwn(PRESETS, options.preset)) refuse("preset", Object.keys(PRESETS).join(", "), options.preset);
+  const { stop } = options;
+  if (stop !== undefined && !(Array.isArray(stop) && stop.every((text) => typeof text === "string" && text !== ""))) {
+    refuse("stop", "a list of strings that are not empty", JSON.stringify(stop));
+  }
   if (options.maxNewTokens !== undefined && options.genLength !== undefined) {
     throw new RidgepointError("bad-option", "maxNewTokens and genLength are two names of one thing; give one of them");
   }
@@ -163,8 +167,11 @@ export function resolve(prompt: PromptIds, options: GenerateOptions, context: Re
   ensure(prompt.length > 0, "bad-option", "prompt: expected at least one token, came none");
   ensure(hole < 0 || family === "mdlm", "bad-option", () => `canvas: only a masked diffusion model fills holes, this one is of family "${family}"`);
   ensure(hole !== 0 || !config.shift, "bad-option", "canvas: a model with shift predicts a place from the one before: the first must be known");
-  const badId = prompt.find((id) => id !== null && !(Number.isInteger(id) && id >= 0 && id < config.vocabSize));
+  const isId = (id: unknown): boolean => Number.isInteger(id) && (id as number) >= 0 && (id as number) < config.vocabSize;
+  const badId = prompt.find((id) => id !== null && !isId(id));
   ensure(badId === undefined, "bad-option", () => `prompt: expected ids from 0 to ${config.vocabSize - 1}, came ${badId}`);
+  const badStop = options.stopIds?.find((id) => !isId(id));
+  ensure(badStop === undefined, "bad-option", () => `stopIds: expected ids from 0 to ${config.vocabSize - 1}, came ${badStop}`);
   const promptLength = hole < 0 ? prompt.length : hole;
   const room = context.contextLength - promptLength;
   ensure(room > 0 && prompt.length <= context.contextLength, "context-overflow", () => overflow(prompt.length, 1, context));

@@ -49,7 +49,8 @@ export async function* runDecoder(engine: Engine, decoder: Decoder, options: Run
   for (let next = decoder.next(); !next.done; next = decoder.next()) {
     if (options.signal?.aborted) return;
     const passes = next.value;
-    const needed = Math.max(...passes.flatMap(({ rows }) => rows.map(({ place, goal }) => Math.max(place, goal ?? 0) + 1)));
+    let needed = 0;
+    for (const { rows } of passes) for (const { place, goal } of rows) needed = Math.max(needed, place + 1, (goal ?? 0) + 1);
     if (needed > written) {
       engine.writeCanvas(written, new Array<number>(needed - written).fill(canvas.maskId));
       written = needed;
