@@ -107,6 +107,9 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   for (var rank = lane; rank < taken; rank += WIDTH) {
     let i = plan.first + order[rank];
     canvas[answers[i].goal] = answers[i].id;
+    if (plan.twin > 0u) {
+      canvas[answers[i].goal + plan.twin] = answers[i].id;
+    }
     answers[i].revealed = 1u;
   }
 }

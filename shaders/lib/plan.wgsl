@@ -28,6 +28,10 @@ struct Plan {
   strict: u32,
   draw: u32,        // counter of random draws, different for every forward
   suppressed: u32,  // ids in the suppress list
+  guidance: f32,    // scale of classifier-free guidance
+  twin: u32,        // what is revealed at a place is revealed this many places later too; 0 is nowhere
+  spare0: u32,
+  spare1: u32,
   row: array<Row>,
 }
 

@@ -1,7 +1,7 @@
 /** The model that people hold: one object with a tokenizer, `generate`, `forward`, `replay`, `profile` and `dispose`. */
 import { generate } from "../decode/generate";
 import type { ChatMessage, GenerateOptions, Prompt } from "../decode/options";
-import { replay, type ReplayCase, type ReplayResult } from "../decode/replay";
+import { type ReplayCase, type ReplayResult, replay } from "../decode/replay";
 import { type PromptIds, resolve } from "../decode/resolve";
 import type { GenerationResult, Step } from "../decode/step";
 import { ensure, RidgepointError } from "../errors";

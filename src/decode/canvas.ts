@@ -17,6 +17,11 @@ export class Canvas {
     this.maskId = maskId;
   }
 
+  /** The canvas without its prompt, for guidance: every prompt place masked. */
+  withoutPrompt(): number[] {
+    return this.tokens.map((id, place) => (place < this.promptLength ? this.maskId : id));
+  }
+
   get length(): number {
     return this.tokens.length;
   }
@@ -39,13 +44,13 @@ export class Canvas {
   }
 
   /** Writes what a pass revealed and returns it by position. */
-  apply(answers: readonly Answer[], valueOf: (answer: Answer) => number): Revealed[] {
+  apply(answers: readonly Answer[], valueIn: (answer: Answer) => number): Revealed[] {
     const revealed = answers.filter((answer) => answer.revealed).sort((a, b) => a.goal - b.goal);
     for (const { goal, id } of revealed) {
       this.extend(goal + 1);
       this.tokens[goal] = id;
     }
-    return revealed.map((answer) => ({ position: answer.goal, id: answer.id, confidence: valueOf(answer) }));
+    return revealed.map((answer) => ({ position: answer.goal, id: answer.id, confidence: valueIn(answer) }));
   }
 
   /** Index of the first stop id after the prompt with no mask before it, or -1. */

@@ -6,7 +6,7 @@ import { StopMatcher } from "../text/stop";
 import type { Tokenizer } from "../text/tokenizer";
 import type { Resolved } from "./resolve";
 import { countKinds, type Forwarded, runDecoder } from "./runner";
-import type { FinishReason, GenerationResult, Step, Timings } from "./step";
+import type { FinishReason, ForwardTrace, GenerationResult, Step, Timings } from "./step";
 
 export interface GenerationOptions {
   readonly signal?: AbortSignal | undefined;
@@ -51,6 +51,7 @@ class TextFollower {
 }
 
 interface Tally {
+  nfe: number;
   forwards: Forwarded[];
   flops: number;
   bytes: number;
@@ -59,7 +60,11 @@ interface Tally {
 
 const msPerSecond = (count: number, ns: number): number => (ns > 0 ? (count * 1e9) / ns : 0);
 
-function timingsOf(clock: { begun: number; first: number; prefilled: number; ended: number }, promptTokens: number, tokens: number): Timings {
+function timingsOf(
+  clock: { begun: number; first: number; prefilled: number; ended: number },
+  promptTokens: number,
+  tokens: number,
+): Timings {
   const prefillNs = clock.prefilled - clock.begun;
   const decodeNs = clock.ended - clock.prefilled;
   return {
@@ -87,7 +92,7 @@ export async function* generate(
   const { promptLength } = canvas;
   const follower = new TextFollower(tokenizer, resolved.stopStrings);
   const decoder = resolved.decoder({ canvas, stopIds, maxRows: engine.maxRows });
-  const tally: Tally = { forwards: [], flops: 0, bytes: 0, dispatches: 0 };
+  const tally: Tally = { nfe: 0, forwards: [], flops: 0, bytes: 0, dispatches: 0 };
   const before = { ...engine.counts };
   const now = (): number => performance.now() * 1e6;
   const clock = { begun: now(), first: 0, prefilled: 0, ended: 0 };
@@ -101,15 +106,21 @@ export async function* generate(
     options.onForward?.(forward, dropped);
     if (dropped) return;
     tally.forwards.push(forward);
-    rows += forward.rows.length;
+    tally.nfe += forward.forwards;
+    rows += forward.computed;
   };
-  for await (const { forwards, dropped, revealed } of runDecoder(engine, decoder, { ...resolved, metric, sampling, signal: options.signal })) {
+  for await (const { forwards, dropped, revealed } of runDecoder(engine, decoder, {
+    ...resolved,
+    metric,
+    sampling,
+    signal: options.signal,
+  })) {
     for (const forward of forwards) count(forward, false);
     for (const forward of dropped) count(forward, true);
     if (revealed.length > 0 && clock.first === 0) clock.first = now();
     if (clock.prefilled === 0 || forwards.every(({ kind }) => kind === "prefill")) clock.prefilled = now();
     const delta = follower.take(knownAnswer(canvas.tokens, resolved));
-    yield { canvas: [...canvas.tokens], revealed, text: follower.text, delta, forwards: tally.forwards.length, rows };
+    yield { canvas: [...canvas.tokens], revealed, text: follower.text, delta, forwards: tally.nfe, rows };
     if (follower.stopped) break;
   }
   clock.ended = now();
@@ -117,13 +128,22 @@ export async function* generate(
   const ids = knownAnswer(canvas.tokens, resolved);
   const aborted = options.signal?.aborted === true && stop < 0 && ids.length < answerLength;
   const rest = follower.finish();
-  if (rest) yield { canvas: [...canvas.tokens], revealed: [], text: follower.text, delta: rest, forwards: tally.forwards.length, rows };
-  const finishReason: FinishReason = aborted && !follower.stopped ? "abort" : follower.stopped || (stop >= 0 && stop < promptLength + answerLength) ? "stop" : "length";
+  if (rest) yield { canvas: [...canvas.tokens], revealed: [], text: follower.text, delta: rest, forwards: tally.nfe, rows };
+  const finishReason: FinishReason =
+    aborted && !follower.stopped
+      ? "abort"
+      : follower.stopped || (stop >= 0 && stop < promptLength + answerLength)
+        ? "stop"
+        : "length";
   const tokens = ids.length;
   const perToken = Math.max(1, tokens);
-  const perForward = Math.max(1, tally.forwards.length);
+  const perForward = Math.max(1, tally.nfe);
   const { begun, ended } = clock;
-  const timings = timingsOf({ begun, ended, first: clock.first || ended, prefilled: clock.prefilled || ended }, promptLength, tokens);
+  const timings = timingsOf(
+    { begun, ended, first: clock.first || ended, prefilled: clock.prefilled || ended },
+    promptLength,
+    tokens,
+  );
   return {
     ids,
     canvas: [...canvas.tokens],
@@ -131,7 +151,7 @@ export async function* generate(
     finishReason,
     usage: { promptTokens: promptLength, completionTokens: tokens, totalTokens: promptLength + tokens },
     timings,
-    forwards: tally.forwards.length,
+    forwards: tally.nfe,
     forwardsByKind: countKinds(tally.forwards),
     tokensPerForward: tokens / perForward,
     rowsPerForward: rows / perForward,
@@ -142,9 +162,16 @@ export async function* generate(
     dispatches: tally.dispatches,
     submits: engine.counts.submits - before.submits,
     readbacks: engine.counts.readbacks - before.readbacks,
-    ...(options.trace ? { trace: tally.forwards.map(({ kind, rows, revealed }) => ({ kind, rows, revealed })) } : {}),
+    ...(options.trace ? { trace: tally.forwards.map(traceOf) } : {}),
   };
 }
+
+const traceOf = ({ kind, rows, revealed, forwards }: Forwarded): ForwardTrace => ({
+  kind,
+  rows,
+  revealed,
+  ...(forwards > 1 ? { forwards } : {}),
+});
 
 /** The answer's known beginning: up to the first mask, a stop id (kept) or its length. */
 function knownAnswer(tokens: readonly number[], { canvas, stopIds, answerLength }: Resolved): number[] {

@@ -34,6 +34,7 @@ export interface GenerateOptions extends SamplingOptions {
   factor?: number;
   /** Entropy bound in nats. */
   ebGamma?: number;
+  /** Classifier-free guidance of a masked diffusion model, 0 is off; needs cache none and room for two canvases. */
   cfgScale?: number;
   preset?: Preset;
   /** Stop strings. */

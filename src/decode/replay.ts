@@ -19,6 +19,8 @@ interface ExpectedPass {
   readonly kind: ForwardKind;
   readonly rows: readonly number[];
   readonly committed: readonly CommittedEntry[];
+  /** 2 with guidance, else absent. */
+  readonly forwards?: number;
 }
 
 /** A case file. Expected fields (`passes`, `final`, `output`, `nfe`) may be absent. */
@@ -145,11 +147,6 @@ function prepare(c: ReplayCase): Prepared {
     }
     case "llada":
     case "mdlm": {
-      ensure(
-        p.number("cfg_scale", 0) === 0,
-        "bad-option",
-        "replay: cfg_scale: classifier-free guidance is not supported; leave it out or use 0",
-      );
       const genLength = p.number("gen_length");
       const blockLength = p.number("block_length");
       const blocks = Math.ceil(genLength / blockLength);
@@ -158,12 +155,14 @@ function prepare(c: ReplayCase): Prepared {
         p.text("schedule") === "dllm"
           ? dllmSchedule(masks, Math.ceil(steps / blocks))
           : lladaSchedule(masks, Math.floor(steps / blocks));
+      const guidance = p.number("cfg_scale", 0);
       const cache = p.text("cache", "none") as "none" | "prefix" | "dual";
       const decoder = (context: DecoderContext) =>
         maskedDiffusion(context, {
           blockLength,
           cache,
           refresh: p.number("refresh", 0),
+          guidance,
           shift: p.flag("shift"),
           selection,
           schedule: steps > 0 ? schedule : null,
@@ -179,6 +178,7 @@ function prepare(c: ReplayCase): Prepared {
           blockLength: genLength,
           cache: "none",
           refresh: 0,
+          guidance: 0,
           shift: true,
           selection: { rule: "schedule", metric: p.metric },
           schedule: (masks) => dreamSchedule(masks, p.number("steps"), settings),
@@ -224,9 +224,10 @@ function prepare(c: ReplayCase): Prepared {
   }
 }
 
-const asPass = ({ kind, rows, revealed }: Forwarded): ExpectedPass => ({
+const asPass = ({ kind, rows, revealed, forwards }: Forwarded): ExpectedPass => ({
   kind,
   rows,
+  ...(forwards > 1 ? { forwards } : {}),
   committed: revealed.map(({ position, id, confidence }) => [position, id, confidence]),
 });
 
@@ -262,11 +263,13 @@ function difference(c: ReplayCase, result: Omit<ReplayResult, "case">): string |
  */
 export async function replay(engine: Engine, c: ReplayCase, signal?: AbortSignal): Promise<ReplayResult> {
   const { decoder, canvas, stopIds, outputLength } = prepare(c);
-  const { metric } = new Params(c.params);
+  const params = new Params(c.params);
+  const { metric } = params;
+  const guided = params.number("cfg_scale", 0) > 0;
   const sampling = { ...GREEDY, suppress: c.suppress ?? [] };
   const forwards: Forwarded[] = [];
   const running = decoder({ canvas, stopIds, maxRows: engine.maxRows });
-  for await (const progress of runDecoder(engine, running, { canvas, sampling, stopIds, metric, signal }))
+  for await (const progress of runDecoder(engine, running, { canvas, sampling, stopIds, metric, guided, signal }))
     forwards.push(...progress.forwards);
   const stop = canvas.stopIndex(stopIds);
   const answer = canvas.tokens.slice(canvas.promptLength, stop >= 0 ? stop + 1 : undefined);
@@ -274,7 +277,7 @@ export async function replay(engine: Engine, c: ReplayCase, signal?: AbortSignal
     passes: forwards.map(asPass),
     final: canvas.tokens,
     output: answer.slice(0, outputLength),
-    nfe: forwards.length,
+    nfe: forwards.reduce((sum, { forwards: count }) => sum + count, 0),
     nfe_by_kind: countKinds(forwards),
   };
   const name = c.case ?? c.algorithm;

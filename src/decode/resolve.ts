@@ -16,6 +16,8 @@ import { shiftedBlockDiffusion } from "./shifted-block-diffusion";
 export interface Resolved {
   readonly canvas: Canvas;
   readonly decoder: (context: DecoderContext) => Decoder;
+  /** Classifier-free guidance is on: passes have a second, unconditional half. */
+  readonly guided: boolean;
   readonly sampling: Sampling;
   readonly metric: Metric;
   readonly stopIds: ReadonlySet<number>;
@@ -61,15 +63,32 @@ const METRICS: Readonly<Record<Remasking, Metric>> = {
   random: "random",
 };
 
-const COMMON = ["temperature", "topK", "topP", "minP", "seed", "maxNewTokens", "genLength", "stop", "stopIds", "ignoreEos", "trace", "signal"];
+const COMMON = [
+  "temperature",
+  "topK",
+  "topP",
+  "minP",
+  "seed",
+  "maxNewTokens",
+  "genLength",
+  "stop",
+  "stopIds",
+  "ignoreEos",
+  "trace",
+  "signal",
+];
 const DIFFUSION = ["blockLength", "steps", "cache", "remasking", "threshold", "factor", "ebGamma", "preset"];
 const KNOWN: Readonly<Record<Family, readonly string[]>> = {
   ar: COMMON,
-  mdlm: [...COMMON, ...DIFFUSION],
+  mdlm: [...COMMON, ...DIFFUSION, "cfgScale"],
   block: [...COMMON, ...DIFFUSION, "subBlockLength"],
 };
-const ALL = new Set([...KNOWN.block, "cfgScale"]);
-const CACHES: Readonly<Record<Family, readonly string[]>> = { ar: [], mdlm: ["none", "prefix", "dual"], block: ["block", "sub-block"] };
+const ALL = new Set([...KNOWN.mdlm, ...KNOWN.block]);
+const CACHES: Readonly<Record<Family, readonly string[]>> = {
+  ar: [],
+  mdlm: ["none", "prefix", "dual"],
+  block: ["block", "sub-block"],
+};
 
 const DEFAULT_TOKENS = 128;
 const DEFAULT_GEN_LENGTH = 64;
@@ -115,10 +134,12 @@ function checkValues(options: GenerateOptions): void {
   checkRange("threshold", options.threshold, 0, 1, true);
   checkRange("factor", options.factor, 0, 1e6, true);
   checkRange("ebGamma", options.ebGamma, 0, 1e6, false);
+  checkRange("cfgScale", options.cfgScale, 0, 1e3, false);
   if (options.remasking !== undefined && !Object.hasOwn(METRICS, options.remasking)) {
     refuse("remasking", Object.keys(METRICS).join(", "), options.remasking);
   }
-  if (options.preset !== undefined && !Object.hasOwn(PRESETS, options.preset)) refuse("preset", Object.keys(PRESETS).join(", "), options.preset);
+  if (options.preset !== undefined && !Object.hasOwn(PRESETS, options.preset))
+    refuse("preset", Object.keys(PRESETS).join(", "), options.preset);
   const { stop } = options;
   if (stop !== undefined && !(Array.isArray(stop) && stop.every((text) => typeof text === "string" && text !== ""))) {
     refuse("stop", "a list of strings that are not empty", JSON.stringify(stop));
@@ -127,8 +148,14 @@ function checkValues(options: GenerateOptions): void {
     throw new RidgepointError("bad-option", "maxNewTokens and genLength are two names of one thing; give one of them");
   }
   const rules = (["steps", "threshold", "factor", "ebGamma"] as const).filter((name) => options[name] !== undefined);
-  ensure(rules.length <= 1, "bad-option", () => `${rules.join(" and ")} exclude each other: each decides how much a forward reveals; give one`);
-  const sampled = (["topK", "topP", "minP"] as const).filter((name) => (options[name] ?? (name === "topP" ? 1 : 0)) !== (name === "topP" ? 1 : 0));
+  ensure(
+    rules.length <= 1,
+    "bad-option",
+    () => `${rules.join(" and ")} exclude each other: each decides how much a forward reveals; give one`,
+  );
+  const sampled = (["topK", "topP", "minP"] as const).filter(
+    (name) => (options[name] ?? (name === "topP" ? 1 : 0)) !== (name === "topP" ? 1 : 0),
+  );
   ensure(
     sampled.length === 0 || (options.temperature ?? 0) > 0,
     "bad-option",
@@ -140,7 +167,11 @@ function selectionOf(options: GenerateOptions, strict: boolean): Selection {
   const metric = METRICS[options.remasking ?? "low_confidence"];
   const { threshold, factor, ebGamma } = options;
   if (threshold !== undefined || factor !== undefined) {
-    ensure(metric === "confidence", "bad-option", () => `remasking: threshold and factor test the confidence; expected low_confidence, came ${options.remasking}`);
+    ensure(
+      metric === "confidence",
+      "bad-option",
+      () => `remasking: threshold and factor test the confidence; expected low_confidence, came ${options.remasking}`,
+    );
   }
   if (threshold !== undefined) return { rule: "threshold", threshold, strict, metric };
   if (factor !== undefined) return { rule: "factor", factor, metric };
@@ -150,7 +181,11 @@ function selectionOf(options: GenerateOptions, strict: boolean): Selection {
 
 /** Divides with no remainder, or says which option to change. */
 function divide(name: string, total: number, part: number, of: string): number {
-  ensure(total % part === 0, "bad-option", () => `${name}: expected a multiple of ${of} ${part}, came ${total}; change one of them`);
+  ensure(
+    total % part === 0,
+    "bad-option",
+    () => `${name}: expected a multiple of ${of} ${part}, came ${total}; change one of them`,
+  );
   return total / part;
 }
 
@@ -165,8 +200,16 @@ export function resolve(prompt: PromptIds, options: GenerateOptions, context: Re
   checkValues(options);
   const hole = prompt.indexOf(null);
   ensure(prompt.length > 0, "bad-option", "prompt: expected at least one token, came none");
-  ensure(hole < 0 || family === "mdlm", "bad-option", () => `canvas: only a masked diffusion model fills holes, this one is of family "${family}"`);
-  ensure(hole !== 0 || !config.shift, "bad-option", "canvas: a model with shift predicts a place from the one before: the first must be known");
+  ensure(
+    hole < 0 || family === "mdlm",
+    "bad-option",
+    () => `canvas: only a masked diffusion model fills holes, this one is of family "${family}"`,
+  );
+  ensure(
+    hole !== 0 || !config.shift,
+    "bad-option",
+    "canvas: a model with shift predicts a place from the one before: the first must be known",
+  );
   const isId = (id: unknown): boolean => Number.isInteger(id) && (id as number) >= 0 && (id as number) < config.vocabSize;
   const badId = prompt.find((id) => id !== null && !isId(id));
   ensure(badId === undefined, "bad-option", () => `prompt: expected ids from 0 to ${config.vocabSize - 1}, came ${badId}`);
@@ -177,7 +220,10 @@ export function resolve(prompt: PromptIds, options: GenerateOptions, context: Re
   ensure(room > 0 && prompt.length <= context.contextLength, "context-overflow", () => overflow(prompt.length, 1, context));
   const rules = PRESETS[options.preset ?? "llada"];
   const maskId = config.maskTokenId ?? NO_TOKEN;
-  const unused = Array.from({ length: Math.max(0, config.vocabSize - context.usedVocabSize) }, (_, i) => context.usedVocabSize + i);
+  const unused = Array.from(
+    { length: Math.max(0, config.vocabSize - context.usedVocabSize) },
+    (_, i) => context.usedVocabSize + i,
+  );
   const sampling: Sampling = {
     temperature: options.temperature ?? 0,
     topK: options.topK ?? 0,
@@ -195,10 +241,14 @@ export function resolve(prompt: PromptIds, options: GenerateOptions, context: Re
     ensure(maxNewTokens <= room, "context-overflow", () => overflow(promptLength, maxNewTokens, context));
     const canvas = new Canvas(prompt as number[], promptLength, maskId);
     const decoder = (at: DecoderContext) => autoregressive(at, { maxNewTokens, tokensPerSubmit: TOKENS_PER_SUBMIT });
-    return { ...shared, canvas, decoder, answerLength: maxNewTokens };
+    return { ...shared, canvas, decoder, guided: false, answerLength: maxNewTokens };
   }
   const { cache } = options;
-  ensure(cache === undefined || CACHES[family].includes(cache), "bad-option", () => `cache: expected ${CACHES[family].join(", ")} for family "${family}", came ${cache}`);
+  ensure(
+    cache === undefined || CACHES[family].includes(cache),
+    "bad-option",
+    () => `cache: expected ${CACHES[family].join(", ")} for family "${family}", came ${cache}`,
+  );
   const selection = selectionOf(options, rules.strict);
   const made = { ...shared, prompt, promptLength, selection, schedule: rules.schedule, context, options };
   return family === "mdlm" ? resolveMasked(made) : resolveBlock(made);
@@ -229,15 +279,33 @@ function resolveMasked(made: Made): Resolved {
   const { config } = context;
   const given = prompt.length - promptLength;
   const asked = options.genLength ?? options.maxNewTokens;
-  ensure(given === 0 || asked === undefined || asked === given, "bad-option", () => `genLength: the canvas has ${given} places after its first hole, came ${asked}; leave it out`);
+  ensure(
+    given === 0 || asked === undefined || asked === given,
+    "bad-option",
+    () => `genLength: the canvas has ${given} places after its first hole, came ${asked}; leave it out`,
+  );
   const genLength = given > 0 ? given : (asked ?? DEFAULT_GEN_LENGTH);
   ensure(promptLength + genLength <= context.contextLength, "context-overflow", () => overflow(promptLength, genLength, context));
+  const guidance = options.cfgScale ?? 0;
+  const uncached = guidance === 0 || (options.cache ?? "none") === "none";
+  ensure(uncached, "bad-option", () => `cfgScale: guidance recomputes both canvases; expected cache none, came ${options.cache}`);
+  const both = 2 * (promptLength + genLength);
+  const room = Math.min(context.contextLength, context.maxRows);
+  ensure(
+    guidance === 0 || both <= room,
+    "context-overflow",
+    () => `cfgScale: two canvases need ${both} positions, ${room} are there; load with a larger contextLength`,
+  );
   const blockLength = options.blockLength ?? (given > 0 ? given : Math.min(genLength, config.blockLength ?? 32));
   const blocks = divide("genLength", genLength, blockLength, "blockLength");
   const steps = options.steps ?? genLength;
   const scheduled = selection.rule === "schedule";
   const perBlock = scheduled ? divide("steps", steps, blocks, "the number of blocks,") : 0;
-  ensure(steps <= genLength, "bad-option", () => `steps: a forward reveals at least one token; expected at most genLength ${genLength}, came ${steps}`);
+  ensure(
+    steps <= genLength,
+    "bad-option",
+    () => `steps: a forward reveals at least one token; expected at most genLength ${genLength}, came ${steps}`,
+  );
   const canvas = new Canvas(
     prompt.map((id) => id ?? (config.maskTokenId as number)),
     promptLength,
@@ -249,31 +317,45 @@ function resolveMasked(made: Made): Resolved {
       blockLength,
       cache: (options.cache ?? "none") as "none" | "prefix" | "dual",
       refresh: 0,
+      guidance,
       shift: config.shift,
       selection,
       schedule: scheduled ? schedules(made.schedule, perBlock) : null,
       earlyStop: given === 0 && made.stopIds.size > 0,
     });
-  return { ...shares(made), canvas, decoder, answerLength: genLength };
+  return { ...shares(made), canvas, decoder, guided: guidance > 0, answerLength: genLength };
 }
 
 function resolveBlock(made: Made): Resolved {
   const { prompt, promptLength, selection, context, options } = made;
   const { config } = context;
   const blockLength = options.blockLength ?? (config.blockLength as number);
-  const genLength = options.genLength ?? options.maxNewTokens ?? Math.max(blockLength, Math.floor(DEFAULT_GEN_LENGTH / blockLength) * blockLength);
+  const genLength =
+    options.genLength ??
+    options.maxNewTokens ??
+    Math.max(blockLength, Math.floor(DEFAULT_GEN_LENGTH / blockLength) * blockLength);
   const blocks = divide("genLength", genLength, blockLength, "blockLength");
   const prefilled = Math.floor(promptLength / blockLength) * blockLength;
   // The grid is absolute: the canvas ends with the block that holds the last place, and the shifted decoder writes one place more.
   const end = Math.ceil((promptLength + genLength) / blockLength) * blockLength;
-  ensure(end + (config.shift ? 1 : 0) <= context.contextLength, "context-overflow", () => overflow(promptLength, end - promptLength + 1, context));
+  ensure(end + (config.shift ? 1 : 0) <= context.contextLength, "context-overflow", () =>
+    overflow(promptLength, end - promptLength + 1, context),
+  );
   const subBlockLength = options.subBlockLength ?? (options.cache === "sub-block" ? Math.min(8, blockLength) : blockLength);
   divide("blockLength", blockLength, subBlockLength, "subBlockLength");
   const subBlocks = options.subBlockLength !== undefined || options.cache === "sub-block";
-  ensure(!subBlocks || config.shift, "bad-option", "subBlockLength, cache sub-block: only for a block model with shift (Fast-dLLM v2); leave them out");
+  ensure(
+    !subBlocks || config.shift,
+    "bad-option",
+    "subBlockLength, cache sub-block: only for a block model with shift (Fast-dLLM v2); leave them out",
+  );
   const scheduled = selection.rule === "schedule";
   const perBlock = scheduled ? divide("steps", options.steps ?? genLength, blocks, "the number of blocks,") : 0;
-  ensure(perBlock <= blockLength, "bad-option", () => `steps: a forward reveals at least one token; expected at most genLength ${genLength}, came ${options.steps}`);
+  ensure(
+    perBlock <= blockLength,
+    "bad-option",
+    () => `steps: a forward reveals at least one token; expected at most genLength ${genLength}, came ${options.steps}`,
+  );
   const canvas = new Canvas(prompt as number[], promptLength, config.maskTokenId as number);
   if (config.shift) {
     const perSubBlock = Math.max(1, Math.round((perBlock * subBlockLength) / blockLength));
@@ -286,7 +368,7 @@ function resolveBlock(made: Made): Resolved {
         selection,
         schedule: scheduled ? schedules(made.schedule, perSubBlock) : null,
       });
-    return { ...shares(made), canvas, decoder, answerLength: genLength };
+    return { ...shares(made), canvas, decoder, guided: false, answerLength: genLength };
   }
   canvas.extend(promptLength + genLength);
   const decoder = (at: DecoderContext) =>
@@ -298,5 +380,5 @@ function resolveBlock(made: Made): Resolved {
       commitLast: false,
       earlyStop: made.stopIds.size > 0,
     });
-  return { ...shares(made), canvas, decoder, answerLength: genLength };
+  return { ...shares(made), canvas, decoder, guided: false, answerLength: genLength };
 }

@@ -9,6 +9,10 @@ import type { ForwardKind, ForwardTrace, Revealed } from "./step";
 
 /** A forward that counted, with what it cost. */
 export interface Forwarded extends ForwardTrace {
+  /** 2 with guidance, whose conditional and unconditional halves are one pass; else 1. */
+  readonly forwards: number;
+  /** Rows computed, those of both halves. */
+  readonly computed: number;
   readonly dispatches: readonly Dispatch[];
   readonly passNs: number | undefined;
   readonly dispatchNs: readonly number[] | undefined;
@@ -26,13 +30,15 @@ export interface RunOptions {
   readonly canvas: Canvas;
   readonly sampling: Sampling;
   readonly stopIds: ReadonlySet<number>;
+  /** Whether the passes have guidance: the canvas without its prompt then follows the canvas. */
+  readonly guided?: boolean;
   /** Ranking value that a trace reports. */
   readonly metric?: Metric;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** The value that `metric` ranks by, as the trajectories give it: confidence, Σ p ln p, or the margin. */
-const valueOf = (metric: Metric) => (answer: Answer) =>
+const rankingValue = (metric: Metric) => (answer: Answer) =>
   metric === "entropy" ? -answer.entropy : metric === "margin" ? answer.margin : answer.confidence;
 
 /**
@@ -42,8 +48,8 @@ const valueOf = (metric: Metric) => (answer: Answer) =>
 export async function* runDecoder(engine: Engine, decoder: Decoder, options: RunOptions): AsyncGenerator<Progress, void, void> {
   const { canvas, sampling, stopIds } = options;
   engine.resetDraws();
-  engine.writeCanvas(0, canvas.tokens);
-  let written = canvas.length;
+  engine.writeCanvas(0, options.guided ? [...canvas.tokens, ...canvas.withoutPrompt()] : canvas.tokens);
+  let written = canvas.length * (options.guided ? 2 : 1);
   // Every schedule reveals at least every second pass; more passes than that is a decoder that stands still.
   let budget = 0;
   for (let next = decoder.next(); !next.done; next = decoder.next()) {
@@ -57,7 +63,8 @@ export async function* runDecoder(engine: Engine, decoder: Decoder, options: Run
     }
     const results = await engine.run(passes, sampling, canvas.maskId);
     const progress = follow(passes, results, { canvas, stopIds, metric: options.metric ?? "confidence" });
-    budget = progress.revealed.length > 0 ? 0 : budget + 1;
+    // A revealed mask is no progress: the canvas is what it was.
+    budget = progress.revealed.some(({ id }) => id !== canvas.maskId) ? 0 : budget + 1;
     ensure(
       budget <= 2 * engine.slots,
       "bad-option",
@@ -74,19 +81,22 @@ function follow(
 ): Progress {
   const forwards: Forwarded[] = [];
   const dropped: Forwarded[] = [];
-  const value = valueOf(metric);
-  for (const [i, { kind, rows }] of passes.entries()) {
+  const value = rankingValue(metric);
+  for (const [i, { kind, rows, guidance }] of passes.entries()) {
     const { answers, dispatches, passNs, dispatchNs } = results[i] as PassResult;
     const late = i > 0 && canvas.stopIndex(stopIds) >= 0;
     const revealed = late ? [] : canvas.apply(answers, value);
-    (late ? dropped : forwards).push({ kind, rows: rows.map(({ place }) => place), revealed, dispatches, passNs, dispatchNs });
+    const half = guidance ? rows.length / 2 : rows.length;
+    const places = rows.slice(0, half).map(({ place }) => place);
+    const cost = { forwards: guidance ? 2 : 1, computed: rows.length, dispatches, passNs, dispatchNs };
+    (late ? dropped : forwards).push({ kind, rows: places, revealed, ...cost });
   }
   return { forwards, dropped, revealed: forwards.flatMap(({ revealed }) => revealed) };
 }
 
 /** Forwards by kind. */
-export function countKinds(forwards: readonly ForwardTrace[]): Partial<Record<ForwardKind, number>> {
+export function countKinds(forwards: readonly Pick<Forwarded, "kind" | "forwards">[]): Partial<Record<ForwardKind, number>> {
   const counts: Partial<Record<ForwardKind, number>> = {};
-  for (const { kind } of forwards) counts[kind] = (counts[kind] ?? 0) + 1;
+  for (const { kind, forwards: count } of forwards) counts[kind] = (counts[kind] ?? 0) + count;
   return counts;
 }

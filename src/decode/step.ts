@@ -18,6 +18,8 @@ export interface ForwardTrace {
   readonly kind: ForwardKind;
   readonly rows: readonly number[];
   readonly revealed: readonly Revealed[];
+  /** 2 with classifier-free guidance, else absent. */
+  readonly forwards?: number;
 }
 
 export interface Step {

@@ -1,4 +1,5 @@
 /** The kernels after the head: suppression, sampling bounds, row statistics, answers, reveal. */
+import guideSource from "../../shaders/guide.wgsl?raw";
 import answerPart from "../../shaders/lib/answer.wgsl?raw";
 import partialPart from "../../shaders/lib/partial.wgsl?raw";
 import plan from "../../shaders/lib/plan.wgsl?raw";
@@ -28,6 +29,20 @@ export function statsGeometry(profile: DeviceProfile, vocabSize: number): StatsG
   const width = profile.software ? 4 : 64;
   const chunk = profile.software ? 1024 : 4096;
   return { chunk, width, partials: Math.ceil(vocabSize / chunk) * width };
+}
+
+/** Bindings: logits. Its extent is the conditional rows. */
+export function guide(vocabSize: number): Kernel {
+  const width = 16;
+  return {
+    name: "guide",
+    variant: "f32",
+    wgsl: { source: guideSource, parts: [plan], consts: { VOCAB: vocabSize, WIDTH: width } },
+    bindings: ["write"],
+    grid: ({ rows }) => [Math.ceil(vocabSize / width), rows, 1],
+    shape: ({ rows }) => ({ T: rows, V: vocabSize }),
+    work: ({ rows }) => ({ flops: 3 * rows * vocabSize, bytes: 12 * rows * vocabSize, loads: 2 * rows * vocabSize }),
+  };
 }
 
 /** Bindings: list, logits. */
@@ -62,7 +77,7 @@ export function sampleCutoff(lanes: Lanes, vocabSize: number): Kernel {
     grid: ({ rows }) => [1, rows, 1],
     shape: ({ rows }) => ({ T: rows, V: vocabSize }),
     work: ({ rows }) => ({
-      flops: 5 * CUTOFF_REDUCTIONS * rows * vocabSize,
+      flops: 0,
       bytes: 4 * rows * vocabSize + 4 * rows,
       loads: CUTOFF_REDUCTIONS * rows * vocabSize,
     }),
@@ -106,7 +121,7 @@ export function rowAnswer(geometry: StatsGeometry, vocabSize: number): Kernel {
     grid: ({ rows }) => [1, rows, 1],
     shape: ({ rows }) => ({ T: rows, V: vocabSize }),
     work: ({ rows }) => ({
-      flops: 10 * rows * partials,
+      flops: 0,
       bytes: rows * (partials * PARTIAL_BYTES + ANSWER_BYTES),
       loads: (rows * partials * PARTIAL_BYTES) / 4,
     }),
@@ -126,6 +141,6 @@ export function reveal(profile: DeviceProfile, capacity: number): Kernel {
     bindings: ["write", "write"],
     grid: () => [1, 1, 1],
     shape: ({ rows }) => ({ T: rows }),
-    work: ({ rows }) => ({ flops: rows * rows, bytes: rows * (ANSWER_BYTES + 8), loads: rows * (2 + 18 * rows) }),
+    work: ({ rows }) => ({ flops: 0, bytes: rows * (ANSWER_BYTES + 8), loads: rows * (2 + 18 * rows) }),
   };
 }

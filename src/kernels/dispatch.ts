@@ -3,7 +3,10 @@
 import type { BindingKind } from "../gpu/pipelines";
 import { assemble, type WgslModule } from "../gpu/wgsl";
 
-/** What a dispatch does, counted from its shape: FLOP, compulsory bytes (each operand once), 32-bit loads issued by all invocations. */
+/**
+ * What a dispatch does, counted from its shape: FLOP of the model's arithmetic (dequantising, choosing and revealing count zero), compulsory bytes
+ * (each operand once), 32-bit loads issued by all invocations.
+ */
 export interface Work {
   readonly flops: number;
   readonly bytes: number;

@@ -24,7 +24,7 @@ export function embed(format: WeightFormat, columns: number, hiddenSize: number)
     grid: ({ rows }) => [Math.ceil(wide / 128), rows, 1],
     shape: ({ rows }) => ({ T: rows, D: hiddenSize }),
     work: ({ rows }) => ({
-      flops: 2 * rows * hiddenSize,
+      flops: 0,
       bytes: rows * ((hiddenSize * bitsPerWeight) / 8 + 4 * hiddenSize),
       loads: rows * (wide / 8) * (octetLoads + scaleLoads + 2),
     }),

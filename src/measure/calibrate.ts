@@ -55,6 +55,8 @@ const SENTINEL_SAMPLES = 3;
 /** Dependent dispatches of the two passes whose difference is the dispatch cost. */
 const LAUNCHES = [100, 500] as const;
 const ROUND_TRIPS = 10;
+/** Rounds after which the slow configurations drop out; a single round's difference may overstate a rate. */
+const SCREENING = 2;
 
 /**
  * Measures the ceilings of a device. Buffers it makes are freed before it returns; the device stays open.
@@ -119,7 +121,7 @@ export async function calibrate(gpu: Gpu, options: CalibrateOptions = {}): Promi
         await sample(gpu, one);
         signal?.throwIfAborted();
       }
-      if (round === 0) running = contenders(running);
+      if (round === SCREENING - 1) running = contenders(running);
     }
     const after = await sentinelRate(gpu, sentinel);
     step("dispatch");
@@ -217,9 +219,12 @@ interface Rest {
 function summarise(gpu: Gpu, bench: Bench, prepared: readonly Prepared[], rest: Rest): Calibration {
   const configurations: Record<string, string> = {};
   const best = (quantity: Quantity, workingSetBytes?: number): Spread => {
-    const candidates = prepared.filter(
+    const siblings = prepared.filter(
       ({ experiment }) => experiment.quantity === quantity && experiment.workingSetBytes === workingSetBytes,
     );
+    // Those that dropped out, or whose samples the clock lost, have too few to be believed.
+    const most = Math.max(...siblings.map(({ samples }) => samples.length));
+    const candidates = siblings.filter(({ samples }) => samples.length * 2 > most);
     const winner = candidates.reduce((top, one) => (rateOf(one) > rateOf(top) ? one : top));
     ensure(
       winner.samples.length > 0,

@@ -21,8 +21,8 @@ const LONG = 4;
 const ALONE_NS = 15e6;
 /** Times that {@link tune} grows a dispatch. */
 const MOST_TRIES = 16;
-/** After the first round, configurations this much slower than their best sibling are not measured on. */
-const HOPELESS = 0.75;
+/** Configurations below this share of their best sibling's rate are not measured on. */
+const HOPELESS = 0.65;
 
 /** An experiment made ready on a device, with its samples so far. */
 export interface Prepared {

@@ -14,6 +14,12 @@ export function formatNumber(value: number | null | undefined): string {
   return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (fraction === undefined ? "" : `.${fraction}`);
 }
 
+/** A count: whole below a million, three digits above. */
+export const formatCount = (count: number | null | undefined): string =>
+  typeof count === "number" && Number.isInteger(count) && Math.abs(count) < 1e6
+    ? String(count).replace(/\B(?=(\d{3})+$)/g, ",")
+    : formatNumber(count);
+
 function scaled(value: number | null | undefined, step: number, units: readonly string[]): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
   let [scaledValue, unit] = [value, 0];

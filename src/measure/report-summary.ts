@@ -98,7 +98,9 @@ function contestant(runs: readonly [ReportRun, ...ReportRun[]], models: readonly
   const matches = answered.filter((run) => run.exactMatch).length;
   const tables = runs.map((run) => run.kernels ?? []);
   const kernels = mergeKernelRows(tables, { shapes: "together" });
-  const shapes = new Map(groupRows(tables.flat(), keyOfKernel).map((group) => [keyOfKernel(group[0]), group.map((row) => row.shape)]));
+  const shapes = new Map(
+    groupRows(tables.flat(), keyOfKernel).map((group) => [keyOfKernel(group[0]), group.map((row) => row.shape)]),
+  );
   const [{ model, family }] = runs;
   return {
     model,
@@ -122,8 +124,6 @@ function contestant(runs: readonly [ReportRun, ...ReportRun[]], models: readonly
   };
 }
 
-
-
 function decodingName({ decoding }: ReportRun): string {
   const { name, ...options } = decoding as Readonly<Record<string, unknown>>;
   if (typeof name === "string") return name;
@@ -131,24 +131,28 @@ function decodingName({ decoding }: ReportRun): string {
   return words.join(", ") || "default";
 }
 
-/** Where the wall time of a profiled run went, in ns: least possible, above it in kernels, between kernels, outside the GPU's step. */
+/** Where the wall time of a profiled run went, in ns: least possible, above it in kernels, between kernels, outside the GPU's steps. */
 export interface Account {
   readonly floors: number;
   readonly aboveFloors: number;
   readonly betweenKernels: number;
   readonly outside: number;
+  readonly wall: number;
 }
 
-/** Parts that add up to the wall time; null where the run was not profiled. A part that comes out negative (kernels timed alone) is 0. */
-export function accountOf({ timings }: ReportRun): Account | null {
-  const { sumOfFloorsNs: floors, sumOfKernelsNs: kernels, stepNs: step, wallNs: wall } = timings;
+/** Parts that add up to the profiled wall time; null where the run was not profiled. A part that comes out negative (kernels timed alone) is 0. */
+export function accountOf({ timings, bubbleNs }: ReportRun): Account | null {
+  const { sumOfFloorsNs: floors, sumOfKernelsNs: kernels, stepNs: step } = timings;
   if (floors === undefined || kernels === undefined || step === undefined || !(step > 0)) return null;
+  // The profiled run's own wall time, where it is known: `wallNs` may be that of a timed run.
+  const wall = Math.max(step, step + (bubbleNs ?? timings.wallNs - step));
   const inKernels = Math.min(kernels, step);
   const least = Math.min(floors, inKernels);
   return {
     floors: least,
     aboveFloors: inKernels - least,
     betweenKernels: step - inKernels,
-    outside: Math.max(0, wall - step),
+    outside: wall - step,
+    wall,
   };
 }

@@ -17,9 +17,10 @@ import {
   text,
   textWidth,
 } from "./figure";
-import { formatBinaryBytes, formatGbps, formatGflops, formatNs, formatNumber, formatPercent } from "./format";
+import { formatBinaryBytes, formatGbps, formatGflops, formatNs, formatNumber, formatPercent, formatShapes } from "./format";
+import { groupRows } from "./kernel-table";
 import { attainable, bandwidthAt, ridgePoint } from "./roofline";
-import type { BoundBy, Calibration, Spread } from "./types";
+import type { BoundBy, Calibration, KernelRow, Spread } from "./types";
 
 export interface RooflinePoint {
   /** A kernel's role or a phase: what a reader calls it. */
@@ -38,6 +39,9 @@ export interface RooflinePoint {
   readonly weight?: number;
 }
 
+/** Points below this share of their series' weight are left out: they would stretch the axes and explain nothing. */
+const LEAST_SHARE = 0.004;
+
 export interface RooflineFigure {
   readonly calibration: Calibration;
   readonly points: readonly RooflinePoint[];
@@ -45,6 +49,28 @@ export interface RooflineFigure {
 }
 
 export type RooflineTheme = Theme;
+
+/** Rows of the kernel table as points, one for each role and phase; rows the clock could not resolve have none. */
+export function rooflinePoints(rows: readonly KernelRow[], series: string): RooflinePoint[] {
+  const resolved = rows.filter((row) => row.ns !== null);
+  const phases = new Set(resolved.map((row) => row.phase));
+  return groupRows(resolved, (row) => `${row.role}\n${row.phase}`).map((group) => {
+    const total = (pick: (row: KernelRow) => number | null | undefined) => group.reduce((sum, row) => sum + (pick(row) ?? 0), 0);
+    const [flops, bytes, ns, floor] = [total((r) => r.flops), total((r) => r.bytes), total((r) => r.ns), total((r) => r.floorNs)];
+    const heaviest = group.reduce((top, row) => ((row.ns ?? 0) > (top.ns ?? 0) ? row : top));
+    const kernels = [...new Set(group.map((row) => `${row.kernel} ${row.variant}`))].join(", ");
+    return {
+      label: phases.size > 1 ? `${heaviest.role} (${heaviest.phase})` : heaviest.role,
+      series,
+      intensity: flops / bytes,
+      gflops: flops / ns,
+      boundBy: heaviest.boundBy,
+      detail: `${kernels}\n${formatShapes(group.map((row) => row.shape))}\n${total((r) => r.calls)} calls, ${formatNs(ns)}`,
+      ...(floor > 0 ? { roofGflops: flops / floor } : {}),
+      weight: ns,
+    };
+  });
+}
 
 const WIDTH = 780;
 const PLOT = { left: 78, top: 58, right: WIDTH - 28, bottom: 430 };
@@ -80,7 +106,8 @@ interface Axes {
 
 /** Renders the figure. `theme: "auto"` follows the reader's colour scheme. */
 export function rooflineSvg({ calibration, points, title }: RooflineFigure, { theme }: { theme: RooflineTheme }): string {
-  const shown = points.filter(({ intensity, gflops }) => intensity > 0 && gflops > 0 && Number.isFinite(intensity * gflops));
+  const withFlops = points.filter(({ intensity, gflops }) => intensity > 0 && gflops > 0 && Number.isFinite(intensity * gflops));
+  const shown = withFlops.filter((point) => isHeavy(point, points));
   const seriesNames = [...new Set(shown.map((point) => point.series))];
   const [ceilings, diagonals] = [ceilingsOf(calibration), diagonalsOf(calibration)];
   const axes = axesOf(shown, calibration, ceilings, diagonals);
@@ -93,7 +120,7 @@ export function rooflineSvg({ calibration, points, title }: RooflineFigure, { th
   taken.push(...shown.map((point) => stalkBox(axes, point)));
   const labels = drawLabels(axes, shown, seriesNames, taken);
   const key = legend(
-    legendItems(seriesNames, shown, points.length - shown.length),
+    legendItems(seriesNames, shown, notDrawn(points.length - withFlops.length, withFlops.length - shown.length)),
     PLOT.left,
     PLOT.bottom + 66,
     PLOT.right - PLOT.left,
@@ -116,6 +143,18 @@ export function rooflineSvg({ calibration, points, title }: RooflineFigure, { th
     ".rp-figure .stalk{opacity:.5}.rp-figure .roof-label{fill:var(--roof)}.rp-figure .label text{fill:var(--label)}";
   const height = PLOT.bottom + 66 + key.height + 2;
   return frame({ width: WIDTH, height, title, description: describe(calibration, shown), theme, body, css });
+}
+
+function isHeavy({ weight, series }: RooflinePoint, points: readonly RooflinePoint[]): boolean {
+  if (weight === undefined) return true;
+  const total = points.reduce((sum, point) => sum + (point.series === series ? (point.weight ?? 0) : 0), 0);
+  return weight >= total * LEAST_SHARE;
+}
+
+function notDrawn(withoutFlops: number, light: number): string {
+  const parts = [withoutFlops && `${withoutFlops} without FLOPs`, light && `${light} below ${LEAST_SHARE * 100} % of the time`];
+  const said = parts.filter(Boolean).join(" and ");
+  return said && `${said} not drawn`;
 }
 
 function ceilingsOf({ flopsPerNs, configurations = {} }: Calibration): Ceiling[] {
@@ -387,13 +426,13 @@ const PLACES = [
   [-30, 52],
 ].map(([dx, dy]) => ({ dx: dx!, dy: dy! }));
 
-function legendItems(seriesNames: readonly string[], points: readonly RooflinePoint[], without: number): LegendItem[] {
+function legendItems(seriesNames: readonly string[], points: readonly RooflinePoint[], note: string): LegendItem[] {
   const items: LegendItem[] = seriesNames.map((label, i) => ({ label, sign: marker(i, 0, 0) }));
   if (points.some((point) => point.roofGflops)) {
     const style = 'stroke="var(--muted)" stroke-width="1.4"';
     items.push({ label: "up to the kernel's own roof", sign: line(0, 7, 0, -7, style) + line(-4, -7, 4, -7, style) });
   }
-  if (without > 0) items.push({ label: `${without} without FLOPs, not drawn`, sign: "" });
+  if (note) items.push({ label: note, sign: "" });
   return items;
 }
 

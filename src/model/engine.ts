@@ -30,6 +30,12 @@ export interface EngineCounts {
   dispatches: number;
 }
 
+/** What the passes of a submit have taken so far: bytes of the plan arena, answers. */
+interface ArenaUse {
+  bytes: number;
+  answers: number;
+}
+
 /** A pass, recorded: where its answers and its dispatches are. */
 interface Recorded {
   readonly dispatches: Dispatch[];
@@ -123,54 +129,56 @@ export class Engine {
    * @param maskId id that marks an unknown place of the canvas: only these are revealed
    */
   async run(passes: readonly Pass[], sampling: Sampling = GREEDY, maskId = 0xffffffff): Promise<PassResult[]> {
-    const { device } = this.gpu;
-    let arenaAt = 0;
-    let answerAt = 0;
-    const place = (rows: readonly Row[], sources: readonly number[] | null, pass: Pass, first: number): number => {
-      const bytes = planBytes(rows.length);
-      ensure(arenaAt + bytes <= this.#scratch.arenaBytes, "bad-option", "too many passes in one submit");
-      writePlan(this.#arena, arenaAt, rows, sources, {
-        reveal: pass.reveal,
-        sampling,
-        header: { first, maskId, draw: this.#draw },
-      });
-      arenaAt += bytes;
-      return arenaAt - bytes;
-    };
-    const recorded = passes.map((pass): Recorded => {
-      ensure(pass.rows.length > 0 && pass.rows.length <= this.maxRows, "context-overflow", () =>
-        this.#tooManyRows(pass.rows.length),
-      );
-      const firstAnswer = answerAt;
-      const dispatches = this.#forward.recordBody(extentOf(pass.rows), place(pass.rows, null, pass, 0));
-      const sources = pass.rows.flatMap(({ goal }, i) => (goal === null ? [] : [i]));
-      ensure(answerAt + sources.length <= this.#scratch.capacity.answers, "bad-option", "too many answers in one submit");
-      const filtered = sampling.temperature > 0 && (sampling.topK > 0 || sampling.topP < 1 || sampling.minP > 0);
-      for (const chunk of this.#chunks(sources)) {
-        const rows = chunk.map((i) => pass.rows[i] as Row);
-        const offset = place(rows, chunk, pass, answerAt);
-        dispatches.push(...this.#forward.recordLogits(chunk.length, offset));
-        dispatches.push(...this.#forward.recordAnswers(chunk.length, offset, { suppressed: sampling.suppress.length, filtered }));
-        answerAt += chunk.length;
-      }
-      if (pass.reveal.rule !== "none" && sources.length > 0) {
-        const rows = sources.map((i) => pass.rows[i] as Row);
-        dispatches.push(...this.#forward.recordReveal(sources.length, place(rows, sources, pass, firstAnswer)));
-      }
-      this.#draw++;
-      return { dispatches, firstAnswer, answers: sources.length };
-    });
-    if (sampling.suppress.length > 0) {
-      device.queue.writeBuffer(this.#scratch.buffers.suppress, 0, Uint32Array.from(sampling.suppress));
-    }
-    device.queue.writeBuffer(this.#scratch.buffers.plans, 0, this.#arena, 0, arenaAt / 4);
-    const timed = await this.#play(recorded);
-    const bytes = await this.#readAnswers(answerAt);
+    const { queue } = this.gpu.device;
+    const { suppress, plans } = this.#scratch.buffers;
+    const arena = { bytes: 0, answers: 0 };
+    const recorded = passes.map((pass) => this.#record(pass, { sampling, maskId, arena }));
+    if (sampling.suppress.length > 0) queue.writeBuffer(suppress, 0, Uint32Array.from(sampling.suppress));
+    queue.writeBuffer(plans, 0, this.#arena, 0, arena.bytes / 4);
+    const timed = await this.#play(recorded, arena.answers);
+    const bytes = await this.#mapAnswers(arena.answers);
     return recorded.map(({ dispatches, firstAnswer, answers }, i) => ({
       answers: readAnswers(bytes, firstAnswer, answers),
       dispatches,
       ...timed[i],
     }));
+  }
+
+  /** Writes a pass's plans behind those already in the arena and appends its dispatches. */
+  #record(pass: Pass, { sampling, maskId, arena }: { sampling: Sampling; maskId: number; arena: ArenaUse }): Recorded {
+    const { rows, reveal, guidance } = pass;
+    ensure(rows.length > 0 && rows.length <= this.maxRows, "context-overflow", () => this.#tooManyRows(rows.length));
+    const place = (planned: readonly Row[], sources: readonly number[] | null, first: number): number => {
+      const offset = arena.bytes;
+      arena.bytes += planBytes(planned.length);
+      ensure(arena.bytes <= this.#scratch.arenaBytes, "bad-option", "too many passes in one submit");
+      writePlan(this.#arena, offset, planned, sources, { ...pass, sampling, header: { first, maskId, draw: this.#draw } });
+      return offset;
+    };
+    const dispatches = this.#forward.recordBody(extentOf(rows), place(rows, null, 0));
+    const twin = guidance ? rows.length / 2 : 0;
+    const answering = guidance ? rows.slice(0, twin) : rows;
+    const sources = answering.flatMap(({ goal }, i) => (goal === null ? [] : [i]));
+    const firstAnswer = arena.answers;
+    const filtered = sampling.temperature > 0 && (sampling.topK > 0 || sampling.topP < 1 || sampling.minP > 0);
+    const options = { suppressed: sampling.suppress.length, filtered, guided: guidance !== undefined };
+    for (const chunk of this.#chunks(sources, guidance ? 2 : 1)) {
+      const hidden = guidance ? [...chunk, ...chunk.map((i) => i + twin)] : chunk;
+      const offset = place(this.#rowsAt(rows, hidden), hidden, arena.answers);
+      dispatches.push(...this.#forward.recordLogits(hidden.length, offset));
+      dispatches.push(...this.#forward.recordAnswers(chunk.length, offset, options));
+      arena.answers += chunk.length;
+    }
+    ensure(arena.answers <= this.#scratch.capacity.answers, "bad-option", "too many answers in one submit");
+    if (reveal.rule !== "none" && sources.length > 0) {
+      dispatches.push(...this.#forward.recordReveal(sources.length, place(this.#rowsAt(rows, sources), sources, firstAnswer)));
+    }
+    this.#draw++;
+    return { dispatches, firstAnswer, answers: sources.length };
+  }
+
+  #rowsAt(rows: readonly Row[], indices: readonly number[]): Row[] {
+    return indices.map((i) => rows[i] as Row);
   }
 
   /**
@@ -189,13 +197,7 @@ export class Engine {
       // The body's states stay in `hidden` between chunks: only the first chunk computes them.
       const headAt = planBytes(rows.length);
       writePlan(this.#arena, 0, rows, null, options);
-      writePlan(
-        this.#arena,
-        headAt,
-        chunk.map((i) => rows[i] as Row),
-        chunk,
-        options,
-      );
+      writePlan(this.#arena, headAt, this.#rowsAt(rows, chunk), chunk, options);
       device.queue.writeBuffer(this.#scratch.buffers.plans, 0, this.#arena, 0, (headAt + planBytes(chunk.length)) / 4);
       const body = done === 0 ? this.#forward.recordBody(extentOf(rows), 0) : [];
       this.#submit([...body, ...this.#forward.recordLogits(chunk.length, headAt)]);
@@ -206,20 +208,12 @@ export class Engine {
     return logits;
   }
 
-  /** The dispatches that passes would be, without running them (cost model, snapshot tests). */
-  record(passes: readonly Pass[]): Dispatch[] {
-    return passes.flatMap(({ rows, reveal }) => {
-      const emitted = rows.filter(({ goal }) => goal !== null).length;
-      const list = this.#forward.recordBody(extentOf(rows), 0);
-      for (const { length } of this.#chunks(Array.from({ length: emitted }, (_, i) => i))) {
-        list.push(
-          ...this.#forward.recordLogits(length, 0),
-          ...this.#forward.recordAnswers(length, 0, { suppressed: 0, filtered: false }),
-        );
-      }
-      if (reveal.rule !== "none" && emitted > 0) list.push(...this.#forward.recordReveal(emitted, 0));
-      return list;
-    });
+  /** The dispatches that a pass would be, without running it: what the cost model and the tests of counts read. */
+  record(pass: Pass, sampling: Sampling = GREEDY): readonly Dispatch[] {
+    const draw = this.#draw;
+    const { dispatches } = this.#record(pass, { sampling, maskId: 0xffffffff, arena: { bytes: 0, answers: 0 } });
+    this.#draw = draw;
+    return dispatches;
   }
 
   /** ns of one call of each dispatch, by the difference of two repeat counts in one pass: what state it leaves is garbage. */
@@ -246,8 +240,9 @@ export class Engine {
     return `a pass of ${rows} rows: expected 1 to ${this.maxRows}; load with a larger contextLength, or shorten the canvas`;
   }
 
-  #chunks(sources: readonly number[]): number[][] {
-    const size = this.#scratch.capacity.logits;
+  /** Rows that the head computes at a time, each taking `share` rows of logits. */
+  #chunks(sources: readonly number[], share = 1): number[][] {
+    const size = Math.floor(this.#scratch.capacity.logits / share);
     return Array.from({ length: Math.ceil(sources.length / size) }, (_, i) => sources.slice(i * size, (i + 1) * size));
   }
 
@@ -261,52 +256,45 @@ export class Engine {
     this.counts.dispatches += dispatches.length;
   }
 
-  /** Encodes and submits; what a timed run measured comes back, pass by pass. */
-  async #play(recorded: readonly Recorded[]): Promise<Pick<PassResult, "passNs" | "dispatchNs">[]> {
-    if (this.timing === "off") {
-      const encoder = this.gpu.device.createCommandEncoder();
-      for (const { dispatches } of recorded) {
-        const pass = encoder.beginComputePass();
-        encode(pass, this.#plans, dispatches);
-        pass.end();
-        this.counts.dispatches += dispatches.length;
-      }
-      this.gpu.device.queue.submit([encoder.finish()]);
-      this.counts.submits++;
-      return recorded.map(() => ({}));
-    }
+  /** Encodes and submits, answers copied for the host; what a timed run measured comes back, pass by pass. */
+  async #play(recorded: readonly Recorded[], answers: number): Promise<Pick<PassResult, "passNs" | "dispatchNs">[]> {
+    const { device } = this.gpu;
+    const lists = recorded.map(({ dispatches }) => dispatches);
     this.counts.submits++;
-    for (const { dispatches } of recorded) this.counts.dispatches += dispatches.length;
-    if (this.timing === "step") {
-      const times = await timePasses(
-        this.gpu,
-        recorded.map(
-          ({ dispatches }) =>
-            (pass) =>
-              encode(pass, this.#plans, dispatches),
-        ),
-      );
-      return times.map((passNs) => ({ passNs }));
+    this.counts.dispatches += lists.reduce((sum, list) => sum + list.length, 0);
+    const timed = await this.#time(lists);
+    const encoder = device.createCommandEncoder();
+    if (!timed) {
+      for (const list of lists) {
+        const pass = encoder.beginComputePass();
+        encode(pass, this.#plans, list);
+        pass.end();
+      }
     }
-    const all = recorded.flatMap(({ dispatches }) => dispatches);
+    if (answers > 0) encoder.copyBufferToBuffer(this.#scratch.buffers.answers, 0, this.#staging, 0, answers * ANSWER_BYTES);
+    device.queue.submit([encoder.finish()]);
+    return timed ?? lists.map(() => ({}));
+  }
+
+  /** Runs the lists with timestamps, or returns null where none are wanted. */
+  async #time(lists: readonly (readonly Dispatch[])[]): Promise<Pick<PassResult, "passNs" | "dispatchNs">[] | null> {
+    if (this.timing === "off") return null;
+    const fill = (list: readonly Dispatch[]) => (pass: GPUComputePassEncoder) => encode(pass, this.#plans, list);
+    if (this.timing === "step") return (await timePasses(this.gpu, lists.map(fill))).map((passNs) => ({ passNs }));
     const times = await timePasses(
       this.gpu,
-      all.map((dispatch) => (pass) => encode(pass, this.#plans, [dispatch])),
+      lists.flat().map((dispatch) => fill([dispatch])),
     );
     let at = 0;
-    return recorded.map(({ dispatches }) => {
-      at += dispatches.length;
-      return { dispatchNs: times.slice(at - dispatches.length, at) };
+    return lists.map(({ length }) => {
+      at += length;
+      return { dispatchNs: times.slice(at - length, at) };
     });
   }
 
-  async #readAnswers(count: number): Promise<ArrayBuffer> {
+  async #mapAnswers(count: number): Promise<ArrayBuffer> {
     if (count === 0) return new ArrayBuffer(0);
-    const { device } = this.gpu;
     const bytes = count * ANSWER_BYTES;
-    const encoder = device.createCommandEncoder();
-    encoder.copyBufferToBuffer(this.#scratch.buffers.answers, 0, this.#staging, 0, bytes);
-    device.queue.submit([encoder.finish()]);
     try {
       await this.#staging.mapAsync(GPUMapMode.READ, 0, bytes);
       this.counts.readbacks++;

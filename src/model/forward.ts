@@ -1,6 +1,6 @@
 /** The forward pass of every architecture, as a list: record appends dispatches and runs nothing. Differences between models are data. */
 import type { Gpu } from "../gpu/device";
-import { reveal, rowAnswer, rowStats, sampleCutoff, statsGeometry, suppress } from "../kernels/answer";
+import { guide, reveal, rowAnswer, rowStats, sampleCutoff, statsGeometry, suppress } from "../kernels/answer";
 import { codeOf, type Dispatch, type Extent, type Kernel } from "../kernels/dispatch";
 import { type Lanes, lanesOf } from "../kernels/lanes";
 import { attention, embed, pad32, qkvWidth, rmsnorm, ropeCache, swiglu } from "../kernels/layer";
@@ -18,6 +18,16 @@ interface Place {
   readonly layer: number | null;
 }
 
+/** What stands between logits and answers. */
+export interface AnswerOptions {
+  /** Ids in the suppress list. */
+  readonly suppressed: number;
+  /** Top-k, top-p or min-p is on. */
+  readonly filtered: boolean;
+  /** The logits' second half is the unconditional one. */
+  readonly guided: boolean;
+}
+
 const ALGORITHMS: readonly LinearAlgorithm[] = ["gemv_reg", "gemv_split", "gemm_reg", "gemm_lane", "gemm_tile"];
 
 /** Row counts at which the choice of algorithm is asked: each that any of them gives is compiled. */
@@ -31,6 +41,7 @@ export class Forward {
   readonly #lanes: Lanes;
   #body: Op[] = [];
   #logits: Op[] = [];
+  #guide: Op[] = [];
   #filters: Op[] = [];
   #stats: Op[] = [];
   #filteredStats: Op[] = [];
@@ -63,12 +74,9 @@ export class Forward {
   }
 
   /** From logits to answers. */
-  recordAnswers(
-    rows: number,
-    planOffset: number,
-    { suppressed, filtered }: { suppressed: number; filtered: boolean },
-  ): Dispatch[] {
+  recordAnswers(rows: number, planOffset: number, { suppressed, filtered, guided }: AnswerOptions): Dispatch[] {
     const ops = [
+      ...(guided ? this.#guide : []),
       ...(suppressed > 0 && this.#suppress ? [this.#suppress(suppressed)] : []),
       ...(filtered ? [...this.#filters, ...this.#filteredStats] : this.#stats),
     ];
@@ -149,6 +157,7 @@ export class Forward {
         this.#op(rowStats(geometry, vocabSize, filtered), [logits, cutoff, partials], at("row_stats")),
         this.#op(rowAnswer(geometry, vocabSize), [partials, answers], at("row_answer")),
       ]);
+    this.#guide = [await this.#op(guide(vocabSize), [logits], at("guide"))];
     this.#stats = await stats(false);
     this.#filteredStats = await stats(true);
     this.#filters = [await this.#op(sampleCutoff(this.#lanes, vocabSize), [logits, cutoff], at("sample_cutoff"))];

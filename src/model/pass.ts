@@ -48,9 +48,19 @@ export type Reveal =
       readonly metric: Metric;
     };
 
+/**
+ * Classifier-free guidance: the second half of the pass's rows is an unconditional twin of the first, on a canvas of its own `twin` places later.
+ * Logits become u + (1 + scale)(c − u), and what is revealed is written to both canvases.
+ */
+export interface Guidance {
+  readonly scale: number;
+  readonly twin: number;
+}
+
 export interface Pass {
   readonly rows: readonly Row[];
   readonly reveal: Reveal;
+  readonly guidance?: Guidance | undefined;
 }
 
 /** What is known of a row's distribution. */
@@ -97,7 +107,7 @@ const RULES: Readonly<Record<Reveal["rule"], number>> = {
 const METRICS: Readonly<Record<Metric, number>> = { confidence: 0, entropy: 1, margin: 2, random: 3 };
 
 /** Words of a plan's header and of one of its rows, as `lib/plan.wgsl` lays them out. */
-const HEADER_WORDS = 16;
+const HEADER_WORDS = 20;
 const ROW_WORDS = 8;
 /** No goal: the reveal kernel never sees such rows. */
 const NOWHERE = 0xffffffff;
@@ -119,7 +129,12 @@ export function writePlan(
   byteOffset: number,
   rows: readonly Row[],
   sources: readonly number[] | null,
-  { reveal, sampling, header }: { reveal: Reveal; sampling: Sampling; header: PlanHeader },
+  {
+    reveal,
+    sampling,
+    header,
+    guidance,
+  }: { reveal: Reveal; sampling: Sampling; header: PlanHeader; guidance?: Guidance | undefined },
 ): void {
   const at = byteOffset / 4;
   const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
@@ -134,6 +149,8 @@ export function writePlan(
   words[at + 13] = "strict" in reveal && reveal.strict ? 1 : 0;
   words[at + 14] = header.draw;
   words[at + 15] = sampling.suppress.length;
+  floats[at + 16] = guidance?.scale ?? 0;
+  words[at + 17] = guidance?.twin ?? 0;
   let to = at + HEADER_WORDS;
   rows.forEach(({ place, position, slot, start, limit, goal }, i) => {
     words[to] = place;

@@ -42,10 +42,15 @@ export interface GoldenCase {
 export async function goldenCases(folder: string): Promise<GoldenCase[]> {
   const tensors = readSafetensors(await fetchBytes(`${folder}/golden.safetensors`));
   const names = [...tensors.keys()].filter((name) => name.endsWith(".tokens")).map((name) => name.slice(0, -".tokens".length));
+  const data = (name: string) => {
+    const tensor = tensors.get(name);
+    if (!tensor) throw new Error(`${folder}/golden.safetensors has no ${name}`);
+    return tensor.data;
+  };
   return names.sort().map((name) => ({
     name,
-    tokens: [...(tensors.get(`${name}.tokens`)?.data as Int32Array)],
-    mask: tensors.get(`${name}.mask`)?.data as Uint8Array,
-    logits: tensors.get(`${name}.logits`)?.data as Float32Array,
+    tokens: [...(data(`${name}.tokens`) as Int32Array)],
+    mask: data(`${name}.mask`) as Uint8Array,
+    logits: data(`${name}.logits`) as Float32Array,
   }));
 }
