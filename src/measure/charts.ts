@@ -13,12 +13,18 @@ import {
   text,
   textWidth,
 } from "./figure";
-import { formatNumber } from "./format";
+import { formatNumber, formatTick } from "./format";
 import type { Interval } from "./statistics";
 
 const WIDTH = 780;
-const ROW = 34;
-const BAR = 20;
+/** A row is its label and, under it, its bar, so that long names and narrow pages do no harm. */
+const ROW = 50;
+const BAR = 18;
+const BAR_TOP = 24;
+const LEFT = 16;
+
+const rowLabel = (label: string, top: number): string =>
+  text(LEFT, top + 17, label.length > 66 ? `${label.slice(0, 65)}…` : label);
 
 export interface Bar {
   readonly label: string;
@@ -39,34 +45,33 @@ export interface BarChart {
 
 /** Horizontal bars from zero, their values written at the ends. */
 export function barChartSvg({ title, unit, bars }: BarChart, { theme }: { theme: Theme }): string {
-  const left = Math.min(300, 16 + Math.max(...bars.map((bar) => textWidth(bar.label))));
-  const room = Math.max(...bars.map((bar) => textWidth(valueText(bar)))) + 12;
+  const room = Math.max(...bars.map((bar) => textWidth(valueText(bar)))) + 16;
   const ticks = linearTicks(Math.max(0, ...bars.map((bar) => bar.interval?.high ?? bar.value)));
-  const x = (value: number) => left + (value / ticks.at(-1)!) * (WIDTH - left - room);
-  const top = 44;
+  const x = (value: number) => LEFT + (value / ticks.at(-1)!) * (WIDTH - LEFT - room);
+  const top = 40;
   const bottom = top + bars.length * ROW;
   const rows = bars.map((bar, i) => {
-    const y = top + i * ROW + (ROW - BAR) / 2;
+    const y = top + i * ROW + BAR_TOP;
     const middle = y + BAR / 2;
     const whisker = bar.interval
       ? line(x(bar.interval.low), middle, x(bar.interval.high), middle, 'stroke="var(--ink)" stroke-width="1.5"')
       : "";
     return (
       `<g><title>${escapeText(`${bar.label}: ${valueText(bar)} ${unit}`)}</title>` +
-      `<rect x="${round(left)}" y="${round(y)}" width="${round(Math.max(1, x(bar.value) - left))}" height="${BAR}" rx="3" fill="${seriesColour(bar.series)}"/></g>` +
+      `<rect x="${LEFT}" y="${y}" width="${round(Math.max(1, x(bar.value) - LEFT))}" height="${BAR}" rx="3" fill="${seriesColour(bar.series)}"/></g>` +
       whisker +
-      text(left - 8, middle + FONT * 0.35, bar.label, { anchor: "end" }) +
+      rowLabel(bar.label, top + i * ROW) +
       text(Math.max(x(bar.value), x(bar.interval?.high ?? 0)) + 7, middle + FONT * 0.35, valueText(bar), { class: "strong" })
     );
   });
   const axis = ticks.map(
-    (tick) =>
+    (tick, i) =>
       line(x(tick), top, x(tick), bottom, 'stroke="var(--grid)"') +
-      text(x(tick), bottom + 18, formatNumber(tick), { class: "muted small", anchor: "middle" }),
+      text(x(tick), bottom + 20, formatTick(tick), { class: "muted small", anchor: i === 0 ? "start" : "middle" }),
   );
-  const body = [text(16, 26, `${title}, ${unit}`, { class: "heading" }), ...axis, ...rows].join("");
+  const body = [text(LEFT, 26, `${title}, ${unit}`, { class: "heading" }), ...axis, ...rows].join("");
   const description = `${title}: ${bars.map((bar) => `${bar.label} ${valueText(bar)} ${unit}`).join("; ")}.`;
-  return frame({ width: WIDTH, height: bottom + 28, title, description, theme, body });
+  return frame({ width: WIDTH, height: bottom + 30, title, description, theme, body });
 }
 
 const valueText = ({ value, note }: Bar): string => [formatNumber(value), note].filter(Boolean).join(" · ");
@@ -88,14 +93,13 @@ export interface StackedChart {
 /** Horizontal bars, each its own whole: shares of parts, the sum written at the end. */
 export function stackedChartSvg({ title, parts, bars, format }: StackedChart, { theme }: { theme: Theme }): string {
   const sums = bars.map((bar) => bar.values.reduce((sum, value) => sum + value, 0));
-  const left = Math.min(300, 16 + Math.max(...bars.map((bar) => textWidth(bar.label))));
-  const right = WIDTH - 16 - Math.max(...sums.map((sum) => textWidth(format(sum))));
-  const top = 44;
+  const right = WIDTH - 36 - Math.max(...sums.map((sum) => textWidth(format(sum))));
+  const top = 40;
   const rows = bars.map((bar, i) => {
-    const y = top + i * ROW + (ROW - BAR) / 2;
-    let at = left;
+    const y = top + i * ROW + BAR_TOP;
+    let at = LEFT;
     const cells = bar.values.map((value, part) => {
-      const width = sums[i] ? (value / sums[i]!) * (right - left) : 0;
+      const width = sums[i] ? (value / sums[i]!) * (right - LEFT) : 0;
       const share = `${((value / (sums[i] || 1)) * 100).toFixed(0)} %`;
       const cell =
         `<g><title>${escapeText(`${bar.label}: ${parts[part]} ${format(value)}, ${share}`)}</title>` +
@@ -107,19 +111,15 @@ export function stackedChartSvg({ title, parts, bars, format }: StackedChart, { 
       at += width;
       return cell;
     });
-    const middle = y + BAR / 2 + FONT * 0.35;
-    return (
-      text(left - 8, middle, bar.label, { anchor: "end" }) +
-      cells.join("") +
-      text(right + 8, middle, format(sums[i]!), { class: "strong" })
-    );
+    const sum = text(right + 8, y + BAR / 2 + FONT * 0.35, format(sums[i]!), { class: "strong" });
+    return rowLabel(bar.label, top + i * ROW) + cells.join("") + sum;
   });
   const bottom = top + bars.length * ROW;
   const items = parts.map((label, part) => ({
     label,
     sign: `<rect x="-7" y="-7" width="14" height="14" rx="3" fill="${PARTS[part % PARTS.length]}"/>`,
   }));
-  const key = legend(items, 16, bottom + 18, WIDTH - 32);
+  const key = legend(items, LEFT, bottom + 18, WIDTH - 2 * LEFT);
   const description = bars
     .map((bar) => `${bar.label}: ${bar.values.map((value, part) => `${parts[part]} ${format(value)}`).join(", ")}`)
     .join("; ");
@@ -129,13 +129,13 @@ export function stackedChartSvg({ title, parts, bars, format }: StackedChart, { 
     title,
     description: `${title}. ${description}.`,
     theme,
-    body: [text(16, 26, title, { class: "heading" }), ...rows, key.svg].join(""),
+    body: [text(LEFT, 26, title, { class: "heading" }), ...rows, key.svg].join(""),
     css: ".rp-figure .inside{fill:#fff;font-weight:600}",
   });
 }
 
-/** Parts of a whole, from what must be to what could be saved; white text reads on each in both themes. */
-const PARTS = ["#0b7a69", "#b9560c", "#7a4fb5", "#66717f", "#a8316b"];
+/** Parts of a whole, none of them a series' colour; white text reads on each in both themes. */
+const PARTS = ["#33658a", "#8d5a97", "#99751a", "#66717f", "#8f4a4a"];
 
 export interface LineSeries {
   readonly name: string;
@@ -171,9 +171,9 @@ export function lineChartSvg(chart: LineChart, { theme }: { theme: Theme }): str
     ...yTicks.map(
       (tick) =>
         line(plot.left, y(tick), plot.right, y(tick), 'stroke="var(--grid)"') +
-        text(plot.left - 8, y(tick) + FONT * 0.35, formatNumber(tick), { class: "muted small", anchor: "end" }),
+        text(plot.left - 8, y(tick) + FONT * 0.35, formatTick(tick), { class: "muted small", anchor: "end" }),
     ),
-    ...xs.map((value) => text(x(value), plot.bottom + 20, formatNumber(value), { class: "muted small", anchor: "middle" })),
+    ...xs.map((value) => text(x(value), plot.bottom + 20, formatTick(value), { class: "muted small", anchor: "middle" })),
     line(plot.left, plot.bottom, plot.right, plot.bottom, 'stroke="var(--muted)"'),
     text((plot.left + plot.right) / 2, plot.bottom + 43, xLabel, { anchor: "middle" }),
     text(20, (plot.top + plot.bottom) / 2, yLabel, { anchor: "middle", rotate: -90 }),
@@ -214,7 +214,7 @@ export function lineChartSvg(chart: LineChart, { theme }: { theme: Theme }): str
     title,
     description: `${title}. ${yLabel} against ${xLabel}. ${description}.`,
     theme,
-    body: [text(16, 26, title, { class: "heading" }), ...grid, ...lines, key.svg].join(""),
+    body: [text(LEFT, 26, title, { class: "heading" }), ...grid, ...lines, key.svg].join(""),
   });
 }
 

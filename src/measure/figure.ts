@@ -11,6 +11,7 @@ const LIGHT = {
   plane: "#ffffff",
   roof: "#3b4656",
   shade: "#f3f6fa",
+  page: "#f3f6fa",
   s0: "#1f66c7",
   s1: "#c2540a",
   s2: "#0b8573",
@@ -25,6 +26,7 @@ const DARK: typeof LIGHT = {
   plane: "#12171e",
   roof: "#c3cdd9",
   shade: "#19212b",
+  page: "#0a0e13",
   s0: "#6caeff",
   s1: "#ff9d4d",
   s2: "#3fcdb4",
@@ -92,7 +94,7 @@ export function frame({ width, height, title, description, theme, body, css = ""
     `#${id} text{fill:var(--ink);font-size:${FONT}px}#${id} .muted{fill:var(--muted)}#${id} .small{font-size:${FONT - 1}px}`,
     `#${id} .heading{font-size:${FONT + 3}px;font-weight:650}#${id} .strong{font-weight:600}`,
     `#${id} .halo{paint-order:stroke;stroke:var(--plane);stroke-width:4px;stroke-linejoin:round}`,
-    `@media (max-width:560px){#${id} text,#${id} .small{font-size:${FONT * NARROW_GROWTH}px}#${id} .heading{font-size:${(FONT + 3) * 1.15}px}}`,
+    `@media (max-width:720px){#${id} text,#${id} .small{font-size:${FONT * NARROW_GROWTH}px}#${id} .heading{font-size:${(FONT + 3) * 1.15}px}}`,
     css.replaceAll(".rp-figure", `#${id}`),
   ].join("");
   return (

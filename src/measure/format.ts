@@ -6,12 +6,19 @@ const NONE = "–";
 export function formatNumber(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return NONE;
   if (value === 0) return "0";
-  const magnitude = Math.abs(value);
+  const rounded = Number(value.toPrecision(3));
+  const magnitude = Math.abs(rounded);
   if (magnitude >= 1e15 || magnitude < 1e-4) return value.toExponential(1).replace("e+", "e");
   const digits = Math.max(0, 2 - Math.floor(Math.log10(magnitude) + 1e-12));
-  const fixed = magnitude >= 1000 ? String(Number(value.toPrecision(3))) : value.toFixed(digits);
+  const fixed = magnitude >= 1000 ? String(rounded) : rounded.toFixed(digits);
   const [whole = "", fraction] = fixed.split(".");
   return whole.replace(/\B(?=(\d{3})+$)/g, ",") + (fraction === undefined ? "" : `.${fraction}`);
+}
+
+/** A round value of an axis, without trailing zeros. */
+export function formatTick(value: number): string {
+  const [whole = "", fraction] = String(Number(value.toPrecision(6))).split(".");
+  return value >= 1e9 || fraction === undefined ? formatCount(value) : `${whole}.${fraction}`;
 }
 
 /** A count: whole below a million, three digits above. */

@@ -13,7 +13,6 @@ import {
 } from "./format";
 import { accountOf, type CompareDocument, type Contestant, nameOf } from "./report-summary";
 import { rooflinePoints, rooflineSvg } from "./roofline-figure";
-import { spread } from "./statistics";
 import type { Calibration, Spread } from "./types";
 
 /** A card with a heading and a sentence that says what to look for. */
@@ -62,7 +61,8 @@ export function headlineSection(all: readonly Contestant[]): string {
   const judged = all.some((one) => one.answered > 0);
   const best = COLUMNS.map(({ value, better }) => {
     const values = all.map(value).filter((v) => v !== null);
-    return better === undefined || values.length < 2 ? null : better === "more" ? Math.max(...values) : Math.min(...values);
+    const same = new Set(values).size < 2;
+    return better === undefined || same ? null : better === "more" ? Math.max(...values) : Math.min(...values);
   });
   const rows = all.map((one) => {
     const cells = COLUMNS.map(({ value, show }, i) => cell(show(one), value(one), best[i] !== null && value(one) === best[i]));
@@ -90,16 +90,14 @@ function matchText({ matches, answered, matchInterval }: Contestant): string {
 
 export function speedSection(all: readonly Contestant[]): string {
   const bars = all.map((one) => {
-    const { median, mad } = spread(one.runs.map((run) => run.tokensPerSecond));
-    const interval = one.runs.length > 2 ? { interval: { low: Math.max(0, median - mad), high: median + mad } } : {};
-    return { label: nameOf(one), value: one.runs.length > 2 ? median : one.tokensPerSecond, series: one.series, ...interval };
+    const speeds = one.runs.map((run) => run.tokensPerSecond);
+    const interval = speeds.length > 1 ? { interval: { low: Math.min(...speeds), high: Math.max(...speeds) } } : {};
+    return { label: nameOf(one), value: one.tokensPerSecond, series: one.series, ...interval };
   });
-  const note = all.some((one) => one.runs.length > 2)
-    ? "Median over the prompts; the whisker is the median absolute deviation."
-    : "Answer tokens over wall time.";
+  const several = all.some((one) => one.runs.length > 1);
   return card(
     "Speed",
-    note,
+    `Answer tokens over wall time${several ? ", all prompts together; the whisker spans the slowest and the fastest prompt" : ""}.`,
     `<div class="figure">${barChartSvg({ title: "Tokens per second", unit: "tok/s", bars }, { theme: "auto" })}</div>`,
   );
 }
@@ -159,7 +157,7 @@ export function ceilingSection({ calibration }: CompareDocument): string {
   const drift =
     sentinelDriftPercent === undefined
       ? ""
-      : ` The sentinel kernel moved by ${sentinelDriftPercent.toFixed(1)} % from the first to the last measurement${Math.abs(sentinelDriftPercent) > 10 ? ": this machine was busy or throttled, take the figures with care" : ""}.`;
+      : ` The sentinel kernel moved by ${sentinelDriftPercent.toFixed(1)} % from the first to the last measurement.`;
   return card(
     "The roofs of this device",
     `Measured in this browser before the runs, each by its fastest kernel, and each kernel's result checked.${drift}`,

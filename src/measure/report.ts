@@ -57,6 +57,7 @@ ${style}</style>
 <p class="lead">${verdict(all)}</p>
 ${meta(document)}
 ${tiles(all)}
+${warnings(document, all)}
 </header>
 ${sections.join("\n")}
 <footer>Every number on this page was measured on the device it names. Times are medians unless said otherwise.</footer>
@@ -85,17 +86,41 @@ function verdict(all: readonly Contestant[]): string {
   return `${speed}, ${faster} times ${name(other)}, with ${workText} arithmetic a token and ${formatNumber(first.tokensPerForward)} tokens a forward.`;
 }
 
+/** What makes the numbers doubtful, said before they are read. */
+function warnings({ calibration }: CompareDocument, all: readonly Contestant[]): string {
+  const drift = calibration.sentinelDriftPercent ?? 0;
+  const above = all.flatMap((one) => one.kernels.filter((row) => row.aboveRoof));
+  const said = [
+    Math.abs(drift) > 10 &&
+      `The sentinel kernel's rate moved by ${drift.toFixed(0)} % while the roofs were measured: this machine was busy or throttled. Take times and percentages of roofs with care.`,
+    above.length > 0 &&
+      `${above.length} ${above.length === 1 ? "kernel is" : "kernels are"} above the roof, which cannot be: a roof was measured too low, or work is counted wrong.`,
+  ];
+  return said
+    .map((text) => text && `<p class="warning">${text}</p>`)
+    .filter(Boolean)
+    .join("");
+}
+
 function meta({ device, date, commandLine, command, calibration }: CompareDocument): string {
   const items: (readonly [string, string | undefined])[] = [
     ["Device", [device.vendor, device.architecture, device.description].filter(Boolean).join(" ")],
     ["Kind", device.software ? "CPU adapter" : "GPU"],
-    ["Browser", device.browser ?? device.userAgent],
-    ["Measured", date],
+    ["Browser", device.browser ?? browserOf(device.userAgent)],
+    ["Measured", date?.replace(/T(\d\d:\d\d)(:[\d.]+)?Z$/, " $1 UTC")],
     ["Command", commandLine ?? (command && `ridgepoint ${command}`)],
     ["GPU clock", calibration.quantumNs === null ? "none: wall clock" : `steps of ${formatNumber(calibration.quantumNs)} ns`],
   ];
   const shown = items.filter(([, value]) => value);
   return `<ul class="meta">${shown.map(([label, value]) => `<li>${label} <b>${escapeText(value)}</b></li>`).join("")}</ul>`;
+}
+
+/** The name and version out of a user agent string; all of it where none is known. */
+function browserOf(userAgent: string): string {
+  const found = /(Edg|Firefox|(?:Headless)?Chrome|Version)\/(\d+)/.exec(userAgent);
+  if (!found) return userAgent;
+  const names: Record<string, string> = { Edg: "Edge", HeadlessChrome: "Chrome, headless,", Version: "Safari" };
+  return `${names[found[1]!] ?? found[1]} ${found[2]}`;
 }
 
 function tiles(all: readonly Contestant[]): string {

@@ -35,12 +35,12 @@ export interface RooflinePoint {
   readonly detail?: string;
   /** GFLOP/s at its floor, all ceilings and the launch counted: drawn as a stalk up to it. */
   readonly roofGflops?: number;
-  /** The heaviest points get their label written beside them. Default: gflops. */
+  /** Its time: the heaviest points of each series get their label written beside them, the lightest are left out. */
   readonly weight?: number;
 }
 
 /** Points below this share of their series' weight are left out: they would stretch the axes and explain nothing. */
-const LEAST_SHARE = 0.004;
+const LEAST_SHARE = 0.01;
 
 export interface RooflineFigure {
   readonly calibration: Calibration;
@@ -57,6 +57,7 @@ export function rooflinePoints(rows: readonly KernelRow[], series: string): Roof
   return groupRows(resolved, (row) => `${row.role}\n${row.phase}`).map((group) => {
     const total = (pick: (row: KernelRow) => number | null | undefined) => group.reduce((sum, row) => sum + (pick(row) ?? 0), 0);
     const [flops, bytes, ns, floor] = [total((r) => r.flops), total((r) => r.bytes), total((r) => r.ns), total((r) => r.floorNs)];
+    const calls = total((r) => r.calls);
     const heaviest = group.reduce((top, row) => ((row.ns ?? 0) > (top.ns ?? 0) ? row : top));
     const kernels = [...new Set(group.map((row) => `${row.kernel} ${row.variant}`))].join(", ");
     return {
@@ -65,7 +66,7 @@ export function rooflinePoints(rows: readonly KernelRow[], series: string): Roof
       intensity: flops / bytes,
       gflops: flops / ns,
       boundBy: heaviest.boundBy,
-      detail: `${kernels}\n${formatShapes(group.map((row) => row.shape))}\n${total((r) => r.calls)} calls, ${formatNs(ns)}`,
+      detail: `${kernels}\n${formatShapes(group.map((row) => row.shape))}\n${calls === 1 ? "1 call" : `${calls} calls`}, ${formatNs(ns)}`,
       ...(floor > 0 ? { roofGflops: flops / floor } : {}),
       weight: ns,
     };
@@ -107,7 +108,7 @@ interface Axes {
 /** Renders the figure. `theme: "auto"` follows the reader's colour scheme. */
 export function rooflineSvg({ calibration, points, title }: RooflineFigure, { theme }: { theme: RooflineTheme }): string {
   const withFlops = points.filter(({ intensity, gflops }) => intensity > 0 && gflops > 0 && Number.isFinite(intensity * gflops));
-  const shown = withFlops.filter((point) => isHeavy(point, points));
+  const shown = withFlops.filter((point) => shareOf(point, points) >= LEAST_SHARE);
   const seriesNames = [...new Set(shown.map((point) => point.series))];
   const [ceilings, diagonals] = [ceilingsOf(calibration), diagonalsOf(calibration)];
   const axes = axesOf(shown, calibration, ceilings, diagonals);
@@ -145,10 +146,10 @@ export function rooflineSvg({ calibration, points, title }: RooflineFigure, { th
   return frame({ width: WIDTH, height, title, description: describe(calibration, shown), theme, body, css });
 }
 
-function isHeavy({ weight, series }: RooflinePoint, points: readonly RooflinePoint[]): boolean {
-  if (weight === undefined) return true;
-  const total = points.reduce((sum, point) => sum + (point.series === series ? (point.weight ?? 0) : 0), 0);
-  return weight >= total * LEAST_SHARE;
+/** A point's part of its series' weight; 1 where it has none. */
+function shareOf({ weight, series }: RooflinePoint, points: readonly RooflinePoint[]): number {
+  if (weight === undefined) return 1;
+  return weight / points.reduce((sum, point) => sum + (point.series === series ? (point.weight ?? 0) : 0), 0);
 }
 
 function notDrawn(withoutFlops: number, light: number): string {
@@ -279,14 +280,16 @@ function drawRoofs(axes: Axes, ceilings: readonly Ceiling[], diagonals: readonly
   ].join("");
 }
 
-/** At the right end of a group of ceilings, above its highest; below where that is taken. */
+/** As far right as there is room above or below the highest of a group of ceilings; at the right end where there is none. */
 function ceilingLabel(group: readonly Ceiling[], at: number, taken: Box[]): string {
   const label = group.map((ceiling) => ceiling.label).join(" · ");
   const width = textWidth(label, FONT - 1);
-  const above = { x: PLOT.right - width, y: at - 7 - FONT, width, height: FONT };
-  const box = collides(above, taken) ? { ...above, y: at + 5 } : above;
+  const places = [0, 60, 120, 180, 240].flatMap((left) =>
+    [at - 7 - FONT, at + 5].map((y) => ({ x: PLOT.right - left - width, y, width, height: FONT })),
+  );
+  const box = places.find((place) => !collides(place, taken)) ?? places[0]!;
   taken.push(box);
-  return text(PLOT.right - 2, box.y + FONT - 1, label, { class: "roof-label small halo", anchor: "end" });
+  return text(box.x + width - 2, box.y + FONT - 1, label, { class: "roof-label small halo", anchor: "end" });
 }
 
 type Ends = readonly [number, number, number, number];
@@ -388,9 +391,8 @@ function drawPoint({ x, y }: Axes, point: RooflinePoint, series: number): string
 
 /** Labels of the heaviest points, each at the first free place around its point; one without a place keeps its tooltip. */
 function drawLabels({ x, y }: Axes, points: readonly RooflinePoint[], seriesNames: readonly string[], taken: Box[]): string[] {
-  const weight = (point: RooflinePoint) => point.weight ?? point.gflops;
   const written: Box[] = [];
-  const heaviest = [...points].sort((a, b) => weight(b) - weight(a)).slice(0, LABELLED);
+  const heaviest = [...points].sort((a, b) => shareOf(b, points) - shareOf(a, points) || b.gflops - a.gflops).slice(0, LABELLED);
   return heaviest.flatMap((point) => {
     const [px, py] = [x(point.intensity), y(point.gflops)];
     const width = textWidth(point.label, FONT - 1);
@@ -424,6 +426,12 @@ const PLACES = [
   [-26, 34],
   [30, 52],
   [-30, 52],
+  [34, 72],
+  [-34, 72],
+  [60, 60],
+  [-60, 60],
+  [40, 96],
+  [-40, 96],
 ].map(([dx, dy]) => ({ dx: dx!, dy: dy! }));
 
 function legendItems(seriesNames: readonly string[], points: readonly RooflinePoint[], note: string): LegendItem[] {
