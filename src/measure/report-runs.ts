@@ -3,7 +3,7 @@ import { escapeText, seriesColour } from "./figure";
 import { formatBytes, formatCount, formatFlops, formatNs, formatNumber, formatPercent, formatShapes } from "./format";
 import { card, cell, dot, heading, table } from "./report-sections";
 import { type Contestant, nameOf } from "./report-summary";
-import { rooflinePoints, rooflineSvg } from "./roofline-figure";
+import { rooflineSvg } from "./roofline-figure";
 import type { Calibration, KernelRow, PhaseRow } from "./types";
 
 export function kernelSection(calibration: Calibration, all: readonly Contestant[]): string {
@@ -26,7 +26,7 @@ function kernelsOf(calibration: Calibration, one: Contestant, open: boolean): st
     [forwards, "forwards"],
   ].flatMap(([count, what]) => (count === undefined ? [] : [`${formatCount(count as number)} ${what}`]));
   const figure = rooflineSvg(
-    { calibration, points: rooflinePoints(one.kernels, one.decoding), title: nameOf(one) },
+    { calibration, kernels: [{ series: one.decoding, rows: one.kernels }], title: nameOf(one) },
     { theme: "auto" },
   );
   return (

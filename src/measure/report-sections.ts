@@ -12,7 +12,7 @@ import {
   formatPercent,
 } from "./format";
 import { accountOf, type CompareDocument, type Contestant, nameOf } from "./report-summary";
-import { rooflinePoints, rooflineSvg } from "./roofline-figure";
+import { rooflineSvg } from "./roofline-figure";
 import type { Calibration, Spread } from "./types";
 
 /** A card with a heading and a sentence that says what to look for. */
@@ -112,11 +112,11 @@ export function rooflineSection(calibration: Calibration, all: readonly Contesta
       .reduce((best, one) => (one.tokensPerSecond > best.tokensPerSecond ? one : best)),
   );
   if (shown.length === 0) return "";
-  const points = shown.flatMap((one) => rooflinePoints(one.kernels, nameOf(one)));
+  const kernels = shown.map((one) => ({ series: nameOf(one), rows: one.kernels }));
   return card(
     "Where the kernels stand",
     "Each mark is one kind of kernel of a model's fastest decoding, all its calls together. Its stalk ends at its own roof, which also counts load issue and the cost of a dispatch. Point at a mark or a roof for its numbers.",
-    `<div class="figure">${rooflineSvg({ calibration, points, title: "Roofline of this device" }, { theme: "auto" })}</div>`,
+    `<div class="figure">${rooflineSvg({ calibration, kernels, title: "Roofline of this device" }, { theme: "auto" })}</div>`,
   );
 }
 

@@ -44,8 +44,10 @@ const LEAST_SHARE = 0.01;
 
 export interface RooflineFigure {
   readonly calibration: Calibration;
-  readonly points: readonly RooflinePoint[];
   readonly title: string;
+  readonly points?: readonly RooflinePoint[];
+  /** Kernel tables to draw as points, one series each; see {@link rooflinePoints}. */
+  readonly kernels?: readonly { readonly series: string; readonly rows: readonly KernelRow[] }[];
 }
 
 export type RooflineTheme = Theme;
@@ -106,7 +108,9 @@ interface Axes {
 }
 
 /** Renders the figure. `theme: "auto"` follows the reader's colour scheme. */
-export function rooflineSvg({ calibration, points, title }: RooflineFigure, { theme }: { theme: RooflineTheme }): string {
+export function rooflineSvg(figure: RooflineFigure, { theme }: { theme: RooflineTheme }): string {
+  const { calibration, title, kernels = [] } = figure;
+  const points = [...(figure.points ?? []), ...kernels.flatMap(({ series, rows }) => rooflinePoints(rows, series))];
   const withFlops = points.filter(({ intensity, gflops }) => intensity > 0 && gflops > 0 && Number.isFinite(intensity * gflops));
   const shown = withFlops.filter((point) => shareOf(point, points) >= LEAST_SHARE);
   const seriesNames = [...new Set(shown.map((point) => point.series))];
