@@ -85,7 +85,12 @@ export function taken(candidates: readonly Candidate[], reveal: Reveal): number[
       return first(prefix(({ confidence: c }) => (reveal.strict ? c > reveal.bound : c >= reveal.bound)));
     case "dynamic":
       // All above the bound if these are enough, else the count's best: whichever is more.
-      return first(Math.max(reveal.count, prefix(({ confidence: c }) => c > reveal.bound)));
+      return first(
+        Math.max(
+          reveal.count,
+          prefix(({ confidence: c }) => c > reveal.bound),
+        ),
+      );
     case "factor":
       return first(prefix(({ confidence: c }, i) => i === 0 || (i + 2) * (1 - c) < reveal.bound));
     case "entropy-bound": {
@@ -98,6 +103,21 @@ export function taken(candidates: readonly Candidate[], reveal: Reveal): number[
       );
     }
   }
+}
+
+/** Hashes of cached states [start, limit), each from the one before. */
+function views(cache: ReadonlyMap<number, number>): (start: number, limit: number) => number {
+  const chains = new Map<number, number[]>();
+  return (start, limit) => {
+    const chain = chains.get(start) ?? [start];
+    chains.set(start, chain);
+    for (let slot = start + chain.length - 1; slot < limit; slot++) {
+      const state = cache.get(slot);
+      if (state === undefined) throw new Error(`slot ${slot} is seen but was never written`);
+      chain.push(mix(chain.at(-1) as number, state));
+    }
+    return chain[limit - start] as number;
+  };
 }
 
 /** One pass that ran: what it was, the canvas before it, each row's last state. */
@@ -156,17 +176,10 @@ export class FakeEngine {
       rows.forEach(({ slot }, i) => {
         cache.set(slot, states[i] as number);
       });
-      states = rows.map(({ start, limit }, i) => mix(states[i] as number, ...this.#seen(cache, start, limit)));
+      const seen = views(cache);
+      states = rows.map(({ start, limit }, i) => mix(states[i] as number, seen(start, limit)));
     }
     return states;
-  }
-
-  #seen(cache: ReadonlyMap<number, number>, start: number, limit: number): number[] {
-    return Array.from({ length: limit - start }, (_, i) => {
-      const state = cache.get(start + i);
-      if (state === undefined) throw new Error(`slot ${start + i} is seen but was never written`);
-      return state;
-    });
   }
 
   #forward(pass: PlannedPass, maskId: number): Answer[] {
