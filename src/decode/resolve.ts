@@ -107,7 +107,7 @@ function checkInteger(name: string, value: number | undefined, least: number, mo
 
 function checkRange(name: string, value: number | undefined, low: number, high: number, open: boolean): void {
   if (value === undefined) return;
-  if (!(value >= low && value <= high) || (open && value === low)) {
+  if (typeof value !== "number" || !(value >= low && value <= high) || (open && value === low)) {
     refuse(name, `a number ${open ? "above" : "from"} ${low} ${open ? "and up to" : "to"} ${high}`, value);
   }
 }
