@@ -57,7 +57,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   if (plan.top_p < 1.0) {
     let all = measure(offset, lane, key, peak, true);
     // Rounding may leave the sum over everything a hair below itself times top_p: the k bound stays.
-    key = max(key, bisect(offset, lane, peak, true, all * plan.top_p));
+    // A goal that underflows would be reached by keys beyond every number; the peak alone has mass 1.
+    key = max(key, bisect(offset, lane, peak, true, max(all * plan.top_p, 1e-30)));
   }
   var least = preimage(key);
   if (key == 0u) {

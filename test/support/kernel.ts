@@ -152,8 +152,8 @@ export function laneVariants(profile: DeviceProfile): Lanes[] {
   return own.variant === "subgroup" ? [own, ...fallbacks] : fallbacks;
 }
 
-/** Seeded random numbers: uniform in [0, 1), and standard normal. */
-export function randomOf(seed: number): { uniform: () => number; normal: () => number; below: (n: number) => number } {
+/** Standard normal random numbers. */
+function normalOf(seed: number): () => number {
   let state = seed >>> 0;
   const uniform = (): number => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -161,13 +161,12 @@ export function randomOf(seed: number): { uniform: () => number; normal: () => n
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
-  const normal = (): number => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
-  return { uniform, normal, below: (n) => Math.floor(uniform() * n) };
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }
 
-/** Normal random floats. */
+/** Normal random floats, the same for the same seed. */
 export function normals(length: number, seed: number, scale = 1): Float32Array<ArrayBuffer> {
-  const { normal } = randomOf(seed);
+  const normal = normalOf(seed);
   return Float32Array.from({ length }, () => scale * normal());
 }
 

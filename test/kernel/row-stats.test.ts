@@ -1,0 +1,137 @@
+/**
+ * suppress, row_stats and row_answer against float64 loops, for every size around a chunk and every geometry.
+ * Error of Σ exp(l − peak): exp(x) to 3 + 2|x| units, a rescaling at each new maximum.
+ */
+import { describe, expect, test } from "vitest";
+import { type StatsGeometry, statsGeometry, suppress } from "../../src/kernels/answer";
+import { lanesOf } from "../../src/kernels/lanes";
+import { answersOf, type Question } from "../support/answers";
+import { testGpu } from "../support/goldens";
+import { EPSILON, firstFault, firstTouched, gpuProfile, normals, plainRows, runKernel, untouched } from "../support/kernel";
+import * as reference from "../support/reference";
+
+const SIZES = [1, 2, 3, 5, 1023, 1024, 1025, 5000];
+const NEVER = reference.SUPPRESSED;
+
+/** Rows of one vocabulary size, each awkward in its own way. */
+function rowsOf(V: number): Record<string, Float32Array<ArrayBuffer>> {
+  const random = normals(V, V, 3);
+  const only = (id: number, value: number) => Float32Array.from({ length: V }, (_, i) => (i === id ? value : NEVER));
+  return {
+    random,
+    tied: Float32Array.from(random, (value) => Math.round(value)),
+    equal: new Float32Array(V).fill(-3.25),
+    "one left, first": only(0, 5),
+    "one left, last": only(V - 1, -5),
+    "half suppressed": Float32Array.from(random, (value, i) => (i % 2 && V > 1 ? NEVER : value)),
+    "huge ±": Float32Array.from(random, (value) => value * 1e4),
+    "huge and near": Float32Array.from(random, (value) => 1e4 + Math.round(value)),
+    "far below": Float32Array.from(random, (value) => value - 1e4),
+    rising: Float32Array.from({ length: V }, (_, i) => i * 0.01),
+    falling: Float32Array.from({ length: V }, (_, i) => -i * 0.01),
+  };
+}
+
+async function geometries(V: number): Promise<StatsGeometry[]> {
+  const { profile } = await testGpu();
+  const small = { chunk: 64, width: 4, partials: Math.ceil(V / 64) * 4 };
+  return [statsGeometry({ ...profile, software: true }, V), statsGeometry(gpuProfile(profile), V), small];
+}
+
+describe("row_stats and row_answer", () => {
+  test.each(SIZES)("V = %i", async (V) => {
+    const named = rowsOf(V);
+    const names = Object.keys(named);
+    const logits = new Float32Array(names.length * V);
+    names.forEach((name, i) => {
+      logits.set(named[name]!, i * V);
+    });
+    const lanes = lanesOf((await testGpu()).profile);
+    const questions: Question[] = (await geometries(V)).map((geometry) => ({ logits, vocabSize: V, geometry, lanes }));
+    const results = await answersOf(questions);
+    results.forEach((answers, g) => {
+      answers.forEach((answer, i) => {
+        const row = [...named[names[i]!]!];
+        const want = reference.row_stats(row);
+        const what = `${names[i]}, chunks of ${questions[g]!.geometry.chunk}`;
+        expect([answer.goal, answer.id, answer.logit, answer.revealed], what).toEqual([i, want.winner, want.peak, false]);
+        const seen = row.filter((l) => l > NEVER && want.peak - l < 88);
+        const gap = want.peak - Math.min(...seen);
+        const relative = EPSILON * (16 + 4 * gap + 4 * Math.sqrt(V));
+        expect(Math.abs(answer.doubt - want.rest), `doubt, ${what}`).toBeLessThanOrEqual(relative * want.rest + 1e-37);
+        expect(Math.abs(answer.entropy - want.entropy), `entropy, ${what}`).toBeLessThanOrEqual(relative * (1 + want.entropy));
+        expect(Math.abs(answer.margin - want.margin), `margin, ${what}`).toBeLessThanOrEqual(relative);
+        expect(answer.score + answer.doubt, what).toBe(0);
+      });
+    });
+  });
+
+  test("doubt stays resolved where confidence rounds to 1, and orders strictly", async () => {
+    const V = 8;
+    const doubts = [1e-5, 1e-7, 3e-8, 1e-8, 1e-9, 1e-12, 1e-20, 1.1e-30, 1e-30];
+    const logits = new Float32Array(doubts.length * V);
+    doubts.forEach((doubt, i) => {
+      for (let v = 0; v < V; v++) logits[i * V + v] = v === 3 ? 20 : Math.log(doubt / (V - 1)) + 20;
+    });
+    const lanes = lanesOf((await testGpu()).profile);
+    for (const geometry of await geometries(V)) {
+      const [answers] = await answersOf([{ logits, vocabSize: V, geometry, lanes }]);
+      expect(answers!.filter(({ doubt }) => Math.fround(1 / (1 + doubt)) === 1).length).toBeGreaterThanOrEqual(6);
+      answers!.forEach((answer, i) => {
+        expect(Math.abs(answer.doubt / doubts[i]! - 1), `doubt ${doubts[i]}`).toBeLessThan(1e-4);
+        if (i > 0) expect(answer.score).toBeGreaterThan(answers![i - 1]!.score);
+      });
+    }
+  });
+
+  test("each metric scores the surer row higher, the random one by goal, seed and draw alone", async () => {
+    const V = 40;
+    const sure = Float32Array.from({ length: V }, (_, i) => (i === 7 ? 6 : 0));
+    const unsure = Float32Array.from({ length: V }, (_, i) => (i === 7 ? 1 : 0));
+    const logits = Float32Array.from([...unsure, ...sure, ...sure]);
+    const base = { logits, vocabSize: V, geometry: (await geometries(V))[0]!, lanes: lanesOf((await testGpu()).profile) };
+    const metrics = ["confidence", "entropy", "margin"] as const;
+    const results = await answersOf(metrics.map((metric) => ({ ...base, metric })));
+    results.forEach((answers, i) => {
+      const want = (row: Float32Array) => {
+        const { rest, entropy, margin } = reference.row_stats([...row]);
+        return { confidence: -rest, entropy: -entropy, margin }[metrics[i]!];
+      };
+      expect(answers[1]!.score, metrics[i]!).toBeGreaterThan(answers[0]!.score);
+      expect(answers[1]!.score).toBe(answers[2]!.score);
+      expect(answers[0]!.score).toBeCloseTo(want(unsure), 4);
+      expect(answers[1]!.score).toBeCloseTo(want(sure), 4);
+    });
+    const random = { ...base, metric: "random" as const };
+    const [first, again, moved, reseeded, later] = await answersOf([
+      random,
+      random,
+      { ...random, goals: [2, 0, 1] },
+      { ...random, sampling: { seed: 1 } },
+      { ...random, draw: 1 },
+    ]).then((all) => all.map((answers) => answers.map(({ score }) => score)));
+    expect(again).toEqual(first);
+    expect(moved).toEqual([first![2], first![0], first![1]]);
+    expect(new Set([...first!, ...reseeded!, ...later!]).size).toBe(9);
+    expect([...first!, ...reseeded!, ...later!].every((score) => score >= 0 && score <= 1)).toBe(true);
+  });
+});
+
+describe("suppress", () => {
+  test.each([1, 3, 15, 16, 17, 40])("%i ids", async (count) => {
+    const [V, rows] = [50, 3];
+    const ids = Array.from({ length: count }, (_, i) => (i * 7 + 49) % V);
+    const logits = untouched(rows * V);
+    logits.set(normals(rows * V, count));
+    // The list is longer than what counts of it.
+    const list = Uint32Array.from([...ids, 2, 4, 6]);
+    const [, output] = await runKernel({
+      kernel: suppress(V, count),
+      bound: [list, logits],
+      rows: plainRows(rows),
+      sampling: { suppress: ids },
+    });
+    expect(firstFault(output!, reference.suppress(logits.subarray(0, rows * V), V, ids), 0)).toBeNull();
+    expect(firstTouched(output!, rows * V)).toBeNull();
+  });
+});
