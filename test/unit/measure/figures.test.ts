@@ -13,7 +13,8 @@ import {
 import { kernelTable, type TimedDispatch } from "../../../src/measure/kernel-table";
 import { renderReport } from "../../../src/measure/report";
 import { accountOf, type CompareDocument, contestants, type ReportRun } from "../../../src/measure/report-summary";
-import { rooflinePoints, rooflineSvg } from "../../../src/measure/roofline-figure";
+import { rooflineSvg } from "../../../src/measure/roofline-figure";
+import { rooflinePoints } from "../../../src/measure/roofline-points";
 import { CALIBRATION } from "./fixtures";
 
 const EVIL = `<script>alert("x")</script>&'`;
