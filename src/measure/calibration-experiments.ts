@@ -94,7 +94,8 @@ export function workingSets({ quick, sourceBytes }: Bench): number[] {
 
 /** Every configuration of every ceiling this device can be measured at. */
 export function experiments(bench: Bench): Experiment[] {
-  const workgroups = [64, 256];
+  // A CPU runs the invocations of a workgroup one after another: its size says nothing there.
+  const workgroups = bench.software ? [64] : [64, 256];
   const list: Experiment[] = [];
   for (const workgroup of workgroups) {
     for (const [lane, chains] of [
