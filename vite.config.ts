@@ -2,7 +2,7 @@
  * Three builds of one tree: `--mode lib` (dist/lib), `--mode pages` (dist/pages: the demo and the page the command line drives) and
  * `--mode cli` (dist/cli, Node). Without a mode: the dev server of the demo.
  */
-import { existsSync } from "node:fs";
+import { cp } from "node:fs/promises";
 import { builtinModules } from "node:module";
 import { defineConfig, type Plugin, type UserConfig } from "vite";
 import manifest from "./package.json" with { type: "json" };
@@ -25,6 +25,15 @@ function demoAtRoot(): Plugin {
   };
 }
 
+/** Puts the embedded models beside the built demo, which looks for them one folder up: `dist/pages` can then be served by any web server. */
+function modelsBesidePages(): Plugin {
+  return {
+    name: "ridgepoint:models-beside-pages",
+    apply: "build",
+    closeBundle: () => cp("models", "dist/pages/models", { recursive: true }),
+  };
+}
+
 const builds: Record<string, UserConfig> = {
   lib: {
     build: {
@@ -36,9 +45,10 @@ const builds: Record<string, UserConfig> = {
     },
   },
   pages: {
+    plugins: [modelsBesidePages()],
     build: {
       outDir: "dist/pages",
-      rolldownOptions: { input: ["demo/index.html", "cli/page/index.html"].filter((path) => existsSync(path)) },
+      rolldownOptions: { input: ["demo/index.html", "cli/page/index.html"] },
       modulePreload: { polyfill: false },
       assetsInlineLimit: 0,
     },
@@ -58,6 +68,6 @@ export default defineConfig(({ mode }) => ({
   base: "./",
   publicDir: false,
   worker: { format: "es" },
-  plugins: [demoAtRoot()],
   ...builds[mode],
+  plugins: [demoAtRoot(), ...(builds[mode]?.plugins ?? [])],
 }));

@@ -1,5 +1,5 @@
 /** What a person reads about the device before any number. */
-import { formatNs } from "../src/measure/format";
+import { formatNs } from "./format";
 import type { DeviceDocument } from "./session";
 
 /** Adapter, browser, features and clock in four lines. */

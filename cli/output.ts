@@ -1,6 +1,6 @@
 /** The two channels: results on stdout (with `--json` one document, nothing else), everything else on stderr. */
 import { SingleBar } from "cli-progress";
-import { formatBytes } from "../src/measure/format";
+import { formatBytes } from "./format";
 import type { PageEvent } from "./protocol";
 
 /** Version of every JSON document of the command line. */

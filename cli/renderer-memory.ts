@@ -1,8 +1,8 @@
-/** Peak memory of the browser's processes, as Linux counts it. Elsewhere, and for a browser that is not ours, it is unknown. */
-import { readFile, writeFile } from "node:fs/promises";
+/** Peak memory of the page and of the GPU process while something runs, sampled from Linux. Elsewhere, and for a browser that is not ours, unknown. */
+import { readFile } from "node:fs/promises";
 import type { Browser } from "playwright";
 
-/** Peak resident bytes, null where they cannot be known. */
+/** Peak bytes, null where they cannot be known. Anonymous and shared memory: the browser's own code, mapped from its file, is not the page's. */
 export interface PeakMemory {
   /** Of the process that runs the page. */
   readonly peakRendererBytes: number | null;
@@ -10,8 +10,11 @@ export interface PeakMemory {
   readonly peakGpuProcessBytes: number | null;
 }
 
-/** `clear_refs` value that resets the peak. */
-const RESET_PEAK = "5";
+const SAMPLE_MS = 20;
+/** Which processes there are is asked this often: it costs a round trip. */
+const LIST_EVERY = 10;
+/** Nothing could be measured. */
+export const UNKNOWN_PEAK: PeakMemory = { peakRendererBytes: null, peakGpuProcessBytes: null };
 
 async function processIds(browser: Browser): Promise<Map<number, string>> {
   const session = await browser.newBrowserCDPSession();
@@ -23,24 +26,30 @@ async function processIds(browser: Browser): Promise<Map<number, string>> {
   }
 }
 
-async function peakOf(id: number): Promise<number> {
+async function bytesOf(id: number): Promise<number> {
   const status = await readFile(`/proc/${id}/status`, "utf8").catch(() => "");
-  return 1024 * Number(/^VmHWM:\s*(\d+) kB/m.exec(status)?.[1] ?? 0);
+  const kilobytes = [...status.matchAll(/^Rss(?:Anon|Shmem):\s*(\d+) kB/gm)].map((match) => Number(match[1]));
+  return 1024 * kilobytes.reduce((a, b) => a + b, 0);
 }
 
-/** Starts a new peak. */
-export async function resetPeak(browser: Browser): Promise<void> {
-  if (process.platform !== "linux") return;
-  const ids = await processIds(browser).catch(() => new Map<number, string>());
-  for (const id of ids.keys()) await writeFile(`/proc/${id}/clear_refs`, RESET_PEAK).catch(() => undefined);
-}
-
-/** The peaks since {@link resetPeak}. The page's process is the largest renderer: Chromium keeps a spare one. */
-export async function readPeak(browser: Browser): Promise<PeakMemory> {
-  const peaks = { renderer: 0, GPU: 0 } as Record<string, number>;
-  if (process.platform === "linux") {
-    const ids = await processIds(browser).catch(() => new Map<number, string>());
-    for (const [id, type] of ids) if (type in peaks) peaks[type] = Math.max(peaks[type]!, await peakOf(id));
+/** Runs `work` and reports the peaks during it. The page's process is the largest renderer: Chromium keeps a spare one. */
+export async function withPeakMemory<T>(browser: Browser, work: () => Promise<T>): Promise<{ value: T; peak: PeakMemory }> {
+  if (process.platform !== "linux") return { value: await work(), peak: UNKNOWN_PEAK };
+  const peaks: Record<string, number> = { renderer: 0, GPU: 0 };
+  let running = true;
+  const sampling = (async () => {
+    let ids = new Map<number, string>();
+    for (let sample = 0; running; sample++) {
+      if (sample % LIST_EVERY === 0) ids = await processIds(browser).catch(() => ids);
+      for (const [id, type] of ids) if (type in peaks) peaks[type] = Math.max(peaks[type] ?? 0, await bytesOf(id));
+      await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
+    }
+  })();
+  try {
+    const value = await work();
+    return { value, peak: { peakRendererBytes: peaks.renderer || null, peakGpuProcessBytes: peaks.GPU || null } };
+  } finally {
+    running = false;
+    await sampling;
   }
-  return { peakRendererBytes: peaks.renderer || null, peakGpuProcessBytes: peaks.GPU || null };
 }

@@ -8,7 +8,7 @@ import { closeLater } from "./cleanup";
 import { MODELS, type ModelSpec, offerModel, originsOf, PACKAGE } from "./models";
 import { ProgressLine, say } from "./output";
 import type { LoadedModel, Outcome, PageApi, PageEvent } from "./protocol";
-import { type PeakMemory, readPeak, resetPeak } from "./renderer-memory";
+import { type PeakMemory, UNKNOWN_PEAK, withPeakMemory } from "./renderer-memory";
 import { PageServer } from "./server";
 
 /** Options that every command with a browser has. */
@@ -153,10 +153,11 @@ async function openSession(page: Page, browser: Browser, server: PageServer, opt
     call,
     onStep: null,
     async load(spec) {
-      const remote = isRemote(options);
-      if (!remote) await resetPeak(browser);
-      const loaded = await call("load", { model: await offerModel(spec, server) });
-      const peak = remote ? { peakRendererBytes: null, peakGpuProcessBytes: null } : await readPeak(browser);
+      const model = await offerModel(spec, server);
+      const work = () => call("load", { model });
+      const { value: loaded, peak } = isRemote(options)
+        ? { value: await work(), peak: UNKNOWN_PEAK }
+        : await withPeakMemory(browser, work);
       return { ...loaded, load: { ms: loaded.ms, fileBytes: loaded.fileBytes, ...peak } };
     },
   };

@@ -1,8 +1,8 @@
 /** `calibrate`: the roofs of this device. */
 import type { Command } from "commander";
 import type { Calibration, Spread } from "../../src/index";
-import { formatBytes, formatGbps, formatGflops, formatNs, formatNumber, formatPercent } from "../../src/measure/format";
 import { deviceCard } from "../device-card";
+import { formatBytes, formatGbps, formatGflops, formatNs, formatNumber, formatPercent } from "../format";
 import { type CommonFlags, sessionOptions, withBrowserOptions } from "../options";
 import { print, printDocument, SCHEMA } from "../output";
 import { withSession } from "../session";

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { ensure } from "../../src/errors";
 import { type Calibration, type Profile, type Prompt, RidgepointError } from "../../src/index";
+import { renderReport } from "../../src/measure/report";
 import { type Decoding, decodingsOf, isExactMatch, type Run, summarize } from "../comparison";
 import { runSection, speedupLines, summaryTable } from "../comparison-tables";
 import { deviceCard } from "../device-card";
@@ -12,7 +13,6 @@ import { type CommonFlags, parseNumber, sessionOptions, withBrowserOptions } fro
 import { print, printDocument, SCHEMA, say } from "../output";
 import type { LoadedModel } from "../protocol";
 import { type Session, withSession } from "../session";
-import { renderReport } from "../stub";
 import { calibrationTable } from "./calibrate";
 
 interface CompareFlags extends CommonFlags {

@@ -1,8 +1,8 @@
 /** `generate`: an answer, streamed to stdout as it becomes known. */
 import type { Command } from "commander";
 import { type GenerationResult, type Prompt, RidgepointError } from "../../src/index";
-import { formatNs, formatNumber } from "../../src/measure/format";
 import { deviceCard } from "../device-card";
+import { formatNs, formatNumber } from "../format";
 import { parseModel } from "../models";
 import {
   type CommonFlags,
@@ -69,7 +69,6 @@ async function generate(flags: GenerateFlags & Readonly<Record<string, unknown>>
   const spec = await parseModel(flags.model);
   await withSession(sessionOptions(flags), [spec], async (session) => {
     const { info, load, hasTokenizer } = await session.load(spec);
-    if (!flags.json) say(deviceCard(session.device));
     let printed = "";
     session.onStep = ({ delta }) => {
       printed += delta;
@@ -81,7 +80,7 @@ async function generate(flags: GenerateFlags & Readonly<Record<string, unknown>>
       // Diffusion fills holes; what a last step makes readable, or a stop string takes back, is printed here.
       const rest = result.text.startsWith(printed) ? result.text.slice(printed.length) : "";
       print(`${hasTokenizer ? rest : ids.join(",")}\n`);
-      say(summary(result));
+      say(`\n${deviceCard(session.device)}${summary(result)}`);
       return;
     }
     const { trace, ...rest } = result;

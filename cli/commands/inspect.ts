@@ -3,7 +3,7 @@ import { totalmem } from "node:os";
 import type { Command } from "commander";
 import { ensure } from "../../src/errors";
 import { describeCheckpoint } from "../../src/index";
-import { formatBytes } from "../../src/measure/format";
+import { formatBytes } from "../format";
 import { openModel, parseModel } from "../models";
 import { print, printDocument, SCHEMA } from "../output";
 import { formatTable } from "../table";
