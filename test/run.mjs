@@ -80,7 +80,11 @@ try {
 }
 
 for (const { name, message } of failures) {
-  const lines = message.split("\n").slice(0, SHOWN_LINES);
+  // The suite's own report has the differences in full; here, places in this project are enough.
+  const lines = message
+    .split("\n")
+    .filter((line) => !line.includes("node_modules"))
+    .slice(0, SHOWN_LINES);
   console.log(`\nFAILED ${name}\n${lines.map((line) => `    ${line}`).join("\n")}`);
 }
 console.log(`\n${passed} passed, ${failures.length} failed`);
