@@ -9,7 +9,7 @@ import { firstFault, firstTouched, type Job, MARGIN, normals, plainRows, runJobs
 import { FORMATS, randomPlane } from "../support/planes";
 import * as reference from "../support/reference";
 
-const ALGORITHMS: readonly LinearAlgorithm[] = ["gemv_reg", "gemv_split", "gemm_reg", "gemm_tile"];
+const ALGORITHMS: readonly LinearAlgorithm[] = ["gemv_reg", "gemv_lane", "gemv_split", "gemm_reg", "gemm_lane", "gemm_tile"];
 const ROWS = [1, 2, 3, 5, 7, 8, 9, 17, 31, 33, 64];
 
 interface Case {
@@ -33,10 +33,10 @@ const RAGGED: readonly Case[] = [
   { K: 45, N: 33, residual: true },
 ];
 
-/** The tile takes a CPU adapter a second to compile: each format gets the case with every option and two others, in turn. */
+/** Matrix products take a CPU adapter up to a second to compile: there each format gets the case with every option and some others, in turn. */
 function casesOf(algorithm: LinearAlgorithm, format: PlaneFormat): readonly Case[] {
   const ragged = format === "f16" ? [RAGGED[0]!] : format === "f32" ? [RAGGED[1]!] : [];
-  if (algorithm !== "gemm_tile") return [...CASES, ...ragged];
+  if (algorithm.startsWith("gemv")) return [...CASES, ...ragged];
   return [CASES[2]!, ...{ q4: [CASES[0]!, CASES[4]!], q8: [CASES[1]!, CASES[3]!], f16: ragged, f32: ragged }[format]];
 }
 

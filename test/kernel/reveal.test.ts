@@ -222,6 +222,16 @@ describe("limits", () => {
     expect(await takenBy(rules.map((rule) => ({ answers, canvas: masks(4), rule })))).toEqual([[2], [0, 2], [0, 2, 3]]);
   });
 
+  test("with a twin canvas, tokens are written to both", async () => {
+    const canvas = [...masks(4), KNOWN, ...masks(3)];
+    const job = {
+      ...jobOf(profiles[0]!, { answers: sure([0.9, 0.2, 0.8]), canvas, rule: best(2) }),
+      guidance: { scale: 1, twin: 4 },
+    };
+    const [, written] = (await runJobs([job]))[0]!;
+    expect([...written!.subarray(0, 8)]).toEqual([100, MASK, 102, MASK, 100, MASK, 102, MASK]);
+  });
+
   test("the order of the answers does not matter", async () => {
     const c: Case = { answers: many(40), canvas: masks(40), rule: best(11) };
     const [straight, backwards] = await takenBy([c, { ...c, answers: [...c.answers].reverse() }]);

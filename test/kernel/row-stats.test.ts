@@ -1,9 +1,9 @@
 /**
- * suppress, row_stats and row_answer against float64 loops, for every size around a chunk and every geometry.
+ * guide, suppress, row_stats and row_answer against float64 loops, for every size around a chunk and every geometry.
  * Error of Σ exp(l − peak): exp(x) to 3 + 2|x| units, a rescaling at each new maximum.
  */
 import { describe, expect, test } from "vitest";
-import { type StatsGeometry, statsGeometry, suppress } from "../../src/kernels/answer";
+import { guide, type StatsGeometry, statsGeometry, suppress } from "../../src/kernels/answer";
 import { lanesOf } from "../../src/kernels/lanes";
 import { answersOf, type Question } from "../support/answers";
 import { testGpu } from "../support/goldens";
@@ -133,5 +133,36 @@ describe("suppress", () => {
     });
     expect(firstFault(output!, reference.suppress(logits.subarray(0, rows * V), V, ids), 0)).toBeNull();
     expect(firstTouched(output!, rows * V)).toBeNull();
+  });
+});
+
+describe("guide", () => {
+  test.each([
+    [1, 1, 1],
+    [3, 17, 2.5],
+    [5, 1024, 0],
+  ])("%i rows, V = %i, scale %d", async (rows, V, scale) => {
+    const logits = untouched(2 * rows * V);
+    logits.set(normals(2 * rows * V, V, 4));
+    const job = { kernel: guide(V), bound: [logits], rows: plainRows(2 * rows), guidance: { scale, twin: 0 } };
+    const [output] = await runKernel({ ...job, extent: { rows, visible: 0, span: 0 } });
+    const want = reference.guide(logits.subarray(0, 2 * rows * V), scale);
+    // A difference of values up to ~20, times 1 + scale.
+    expect(firstFault(output!, want, EPSILON * 40 * (2 + scale))).toBeNull();
+    expect(output!.subarray(rows * V, 2 * rows * V)).toEqual(logits.subarray(rows * V, 2 * rows * V));
+    expect(firstTouched(output!, 2 * rows * V)).toBeNull();
+    if (scale === 0) expect(firstFault(output!, logits.subarray(0, rows * V), EPSILON * 20)).toBeNull();
+  });
+
+  test("equal halves change nothing", async () => {
+    const half = normals(3 * 20, 1);
+    const job = {
+      kernel: guide(20),
+      bound: [Float32Array.from([...half, ...half])],
+      rows: plainRows(6),
+      guidance: { scale: 7, twin: 0 },
+    };
+    const [output] = await runKernel({ ...job, extent: { rows: 3, visible: 0, span: 0 } });
+    expect(output!.subarray(0, 60)).toEqual(half);
   });
 });

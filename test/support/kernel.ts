@@ -1,11 +1,12 @@
 /** Runs rows of the kernel table on arrays: compiles, binds, dispatches inside a validation scope, reads back. Knows no model. */
 import type { Gpu } from "../../src/gpu/device";
 import type { DeviceProfile } from "../../src/gpu/profile";
-import { codeOf, type Kernel } from "../../src/kernels/dispatch";
+import { codeOf, type Extent, type Kernel } from "../../src/kernels/dispatch";
 import { type Lanes, lanesOf } from "../../src/kernels/lanes";
 import {
   extentOf,
   GREEDY,
+  type Guidance,
   type PlanHeader,
   planBytes,
   type Reveal,
@@ -27,6 +28,9 @@ export interface Job {
   readonly reveal?: Reveal;
   readonly sampling?: Partial<Sampling>;
   readonly header?: Partial<PlanHeader>;
+  readonly guidance?: Guidance;
+  /** How much is dispatched, where it is not what the rows say. */
+  readonly extent?: Extent;
 }
 
 /** What an untouched output holds. */
@@ -94,7 +98,7 @@ async function runBatch(gpu: Gpu, jobs: readonly Job[]): Promise<Words[][]> {
       pass.setBindGroup(0, device.createBindGroup({ layout, entries: entriesOf(buffers) }));
       const planEntries = entriesOf([make(plan, plan.byteLength)]);
       pass.setBindGroup(1, device.createBindGroup({ layout: pipelines.planLayout, entries: planEntries }), [0]);
-      pass.dispatchWorkgroups(...kernel.grid(extentOf(job.rows.map(row))));
+      pass.dispatchWorkgroups(...kernel.grid(job.extent ?? extentOf(job.rows.map(row))));
       kernel.bindings.forEach((kind, binding) => {
         if (kind !== "write") return;
         copies.push({ from: buffers[binding]!, at: readBytes, byteLength: bound[binding]!.byteLength });
@@ -125,10 +129,11 @@ async function runBatch(gpu: Gpu, jobs: readonly Job[]): Promise<Words[][]> {
   }
 }
 
-function planOf({ rows, sources, reveal = { rule: "none" }, sampling, header }: Job): Uint32Array<ArrayBuffer> {
+function planOf({ rows, sources, reveal = { rule: "none" }, sampling, header, guidance }: Job): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(planBytes(rows.length) / 4);
   writePlan(words, 0, rows.map(row), sources ?? null, {
     reveal,
+    ...(guidance === undefined ? {} : { guidance }),
     sampling: { ...GREEDY, ...sampling },
     header: { first: 0, maskId: 0xffffffff, draw: 0, ...header },
   });

@@ -110,6 +110,12 @@ export function swiglu(gate: Numbers, up: Numbers): Float64Array {
   return Float64Array.from(gate, (g, i) => (g / (1 + Math.exp(-g))) * up[i]!);
 }
 
+/** [T, V] from the conditional rows and then the unconditional ones, [2·T, V]. */
+export function guide(logits: Numbers, scale: number): Float64Array {
+  const half = logits.length / 2;
+  return Float64Array.from({ length: half }, (_, i) => logits[half + i]! + (1 + scale) * (logits[i]! - logits[half + i]!));
+}
+
 /** What suppression writes. */
 export const SUPPRESSED = Math.fround(-1e30);
 

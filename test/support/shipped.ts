@@ -1,0 +1,95 @@
+/** Every row of the kernel table × constants that an engine compiles for a configuration, as `model/forward.ts` lists them. */
+import type { DeviceProfile } from "../../src/gpu/profile";
+import { guide, reveal, rowAnswer, rowStats, sampleCutoff, statsGeometry, suppress } from "../../src/kernels/answer";
+import type { Kernel } from "../../src/kernels/dispatch";
+import { lanesOf } from "../../src/kernels/lanes";
+import {
+  type AttentionShape,
+  attention,
+  embed,
+  packsOf,
+  pad32,
+  qkvWidth,
+  rmsnorm,
+  ropeCache,
+  swiglu,
+} from "../../src/kernels/layer";
+import { linear, linearAlgorithm } from "../../src/kernels/linear";
+import type { WeightFormat } from "../../src/kernels/weight";
+import { planeShape } from "../../src/model/planes";
+
+/** The sizes that constants come from. */
+export interface Sizes {
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numAttentionHeads: number;
+  readonly numKeyValueHeads: number;
+  readonly headDim: number;
+  readonly vocabSize: number;
+  readonly qkvBias: boolean;
+  readonly qkNorm: boolean;
+}
+
+const model = (
+  [hiddenSize, intermediateSize, numAttentionHeads, numKeyValueHeads, headDim, vocabSize]: readonly [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ],
+  { qkvBias = false, qkNorm = false } = {},
+): Sizes => ({ hiddenSize, intermediateSize, numAttentionHeads, numKeyValueHeads, headDim, vocabSize, qkvBias, qkNorm });
+
+export const MODELS: Readonly<Record<string, Sizes>> = {
+  "SmolLM2-135M": model([576, 1536, 9, 3, 64, 49152]),
+  "Qwen2.5-0.5B": model([896, 4864, 14, 2, 64, 151936], { qkvBias: true }),
+  "Qwen3-0.6B": model([1024, 3072, 16, 8, 128, 151936], { qkNorm: true }),
+};
+
+/** Cache rows, and rows of a pass. */
+const SLOTS = 2048;
+const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 512];
+
+/** The kernels that do not depend on a weight's format. */
+export function plainKernels(profile: DeviceProfile, m: Sizes): Kernel[] {
+  const lanes = lanesOf(profile);
+  const bare: AttentionShape = { ...m, slots: SLOTS, packs: 0 };
+  const shape = { ...bare, packs: packsOf(512, bare) };
+  const geometry = statsGeometry(profile, m.vocabSize);
+  return [
+    rmsnorm(lanes, m.hiddenSize, 1e-5, false),
+    rmsnorm(lanes, m.hiddenSize, 1e-5, true),
+    ropeCache(lanes, shape, m.qkNorm ? { eps: 1e-6 } : null),
+    attention(lanes, shape),
+    swiglu(m.intermediateSize),
+    guide(m.vocabSize),
+    suppress(m.vocabSize, 1),
+    sampleCutoff(lanes, m.vocabSize),
+    rowStats(geometry, m.vocabSize, false),
+    rowStats(geometry, m.vocabSize, true),
+    rowAnswer(geometry, m.vocabSize),
+    reveal(profile, 1024),
+  ];
+}
+
+/** The embedding and every linear layer in one format, each by every algorithm that some number of rows takes. */
+export function weightKernels(profile: DeviceProfile, m: Sizes, format: WeightFormat): Kernel[] {
+  const qkv = qkvWidth({ ...m, slots: 0, packs: 0 });
+  const attended = m.numAttentionHeads * m.headDim;
+  const layers = [
+    { inputs: m.hiddenSize, outputs: qkv, outStride: pad32(qkv), bias: m.qkvBias },
+    { inputs: attended, outputs: m.hiddenSize, outStride: pad32(m.hiddenSize), residual: true },
+    { inputs: m.hiddenSize, outputs: 2 * m.intermediateSize, outStride: pad32(2 * m.intermediateSize) },
+    { inputs: m.intermediateSize, outputs: m.hiddenSize, outStride: pad32(m.hiddenSize), residual: true },
+    { inputs: m.hiddenSize, outputs: m.vocabSize, outStride: m.vocabSize },
+  ];
+  const algorithms = [...new Set(ROWS.map((rows) => linearAlgorithm(profile, rows)))];
+  const linears = layers.flatMap(({ inputs, outputs, ...rest }) => {
+    const { paddedIn, paddedOut } = planeShape(format, inputs, outputs);
+    const sizes = { format, inFeatures: paddedIn, outFeatures: outputs, columns: paddedOut, ...rest };
+    return algorithms.map((algorithm) => linear(algorithm, sizes));
+  });
+  return [embed(format, planeShape(format, m.hiddenSize, m.vocabSize).paddedOut, m.hiddenSize), ...linears];
+}
