@@ -12,11 +12,6 @@ fn weights_of(octet: u32, block: u32, column: u32) -> Octet {
   return scaled(octet_of(octet, column), scale_of(block, column));
 }
 
-// Four inputs that neighbouring lanes hold, to every lane.
-fn spread(value: f32) -> vec4f {
-  return vec4f(subgroupBroadcast(value, 0u), subgroupBroadcast(value, 1u), subgroupBroadcast(value, 2u), subgroupBroadcast(value, 3u));
-}
-
 // sum + Σ_k a[k] · w[k], w[k] being four columns at input k.
 fn add(sum: vec4f, a: vec4f, w: mat4x4f) -> vec4f {
   return fma(vec4f(a.w), w[3], fma(vec4f(a.z), w[2], fma(vec4f(a.y), w[1], fma(vec4f(a.x), w[0], sum))));

@@ -39,6 +39,7 @@ export { Gpu, type GpuOptions, openGpu, probe } from "./gpu/device";
 export type { DeviceProfile } from "./gpu/profile";
 export { calibrate } from "./measure/calibrate";
 export type { Profile, ProfileMode } from "./measure/profile";
+export { type CompareDocument, renderReport } from "./measure/report";
 export { rooflineSvg } from "./measure/roofline-figure";
 export type { BoundBy, Calibration, KernelRow, PhaseRow, Spread } from "./measure/types";
 export type { Family, ModelConfig } from "./model/config";

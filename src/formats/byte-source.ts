@@ -6,8 +6,13 @@ export interface ByteSource {
   readonly name: string;
   /** Size in bytes. */
   readonly size: number;
-  /** Reads `[start, end)`. Throws `bad-file` past the end, `network` when the transport fails, `abort` on the signal. */
-  read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * Reads `[start, end)`. Throws `bad-file` past the end, `network` when the transport fails, `abort` on the signal.
+   * @param into memory that the caller offers for the bytes, at least as long: a source may fill its beginning and return that, or ignore it
+   */
+  read(start: number, end: number, signal?: AbortSignal, into?: Uint8Array): Promise<Uint8Array>;
+  /** Ends what reading keeps open, e.g. a transfer; reading again opens it anew. */
+  close?(): Promise<void>;
 }
 
 /**

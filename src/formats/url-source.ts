@@ -1,4 +1,7 @@
-/** A byte source over HTTP Range requests, resumed when a transfer drops. It stores nothing beyond the running read. */
+/**
+ * A byte source over HTTP Range requests, resumed when a transfer drops. A read that begins where the last one ended goes on in the same request, so
+ * that a file read in order is one transfer: a browser holds on to a few megabytes for every response until it collects its garbage.
+ */
 import { ensure, RidgepointError } from "../errors";
 import { type ByteSource, baseName, checkAbort, checkRange } from "./byte-source";
 
@@ -41,6 +44,8 @@ class RemoteFile implements ByteSource {
   readonly name: string;
   size = 0;
   #whole: Promise<Uint8Array> | null = null;
+  #transfer: Transfer | null = null;
+  #turn: Promise<unknown> = Promise.resolve();
   readonly #url: string;
   readonly #signal: AbortSignal | undefined;
   readonly #onNote: (message: string) => void;
@@ -66,35 +71,51 @@ class RemoteFile implements ByteSource {
     }, this.#signal);
   }
 
-  async read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array> {
+  read(start: number, end: number, signal?: AbortSignal, into?: Uint8Array): Promise<Uint8Array> {
+    const read = this.#turn.then(() => this.#read(start, end, signal, into));
+    this.#turn = read.catch(() => undefined);
+    return read;
+  }
+
+  async close(): Promise<void> {
+    await this.#turn;
+    await this.#drop();
+  }
+
+  async #read(start: number, end: number, signal: AbortSignal | undefined, into: Uint8Array | undefined): Promise<Uint8Array> {
     checkRange(this, start, end);
     const either = bothSignals(this.#signal, signal);
     checkAbort(either, this.name);
     if (this.#whole !== null) return (await this.#whole).subarray(start, end);
-    const out = new Uint8Array(end - start);
+    const out = into?.subarray(0, end - start) ?? new Uint8Array(end - start);
     let reached = 0;
-    await this.#retry(async (attemptSignal) => {
+    await this.#retry(async () => {
       while (reached < out.length) {
-        const from = start + reached;
-        const answer = await this.#request(`bytes=${from}-${end - 1}`, attemptSignal);
-        if (answer.whole) {
-          const bytes = await this.#keepWhole(answer.response);
-          ensure(bytes.byteLength === this.size, "network", () => this.#changed(bytes.byteLength));
-          out.set(bytes.subarray(start, end));
-          return;
+        checkAbort(either, this.name);
+        if (this.#transfer?.position !== start + reached) {
+          await this.#drop();
+          const answer = await this.#request(`bytes=${start + reached}-${this.size - 1}`, either);
+          if (answer.whole) {
+            const bytes = await this.#keepWhole(answer.response);
+            ensure(bytes.byteLength === this.size, "network", () => this.#changed(bytes.byteLength));
+            out.set(bytes.subarray(start, end));
+            return;
+          }
+          if (answer.total !== null && answer.total !== this.size)
+            throw new RidgepointError("network", this.#changed(answer.total));
+          this.#transfer = new Transfer(answer.response, start + reached);
         }
-        if (answer.total !== null && answer.total !== this.size)
-          throw new RidgepointError("network", this.#changed(answer.total));
-        const before = reached;
-        for await (const chunk of chunksOf(answer.response)) {
-          ensure(reached + chunk.length <= out.length, "network", `${this.name}: the server sent more bytes than were asked for`);
-          out.set(chunk, reached);
-          reached += chunk.length;
-        }
-        if (reached === before) throw new Error("the transfer ended without a byte");
+        reached += await this.#transfer.take(out.subarray(reached), either);
       }
     }, either);
+    if (end === this.size) await this.#drop();
     return out;
+  }
+
+  async #drop(): Promise<void> {
+    const transfer = this.#transfer;
+    this.#transfer = null;
+    await transfer?.cancel();
   }
 
   #changed(size: number): string {
@@ -169,18 +190,68 @@ class RemoteFile implements ByteSource {
   }
 }
 
-async function* chunksOf(response: Response): AsyncGenerator<Uint8Array> {
-  const reader = response.body?.getReader();
-  if (!reader) return;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
+/** Bytes of the buffer that chunks are read into. */
+const CHUNK_BYTES = 2 ** 18;
+
+/** An open response and how far it was read. */
+class Transfer {
+  /** File position of the next byte that {@link take} gives. */
+  position: number;
+  readonly #reader: ReadableStreamBYOBReader | ReadableStreamDefaultReader<Uint8Array> | null;
+  #buffer = new ArrayBuffer(CHUNK_BYTES);
+  /** Bytes read and not yet taken. */
+  #rest = new Uint8Array(0);
+
+  constructor(response: Response, position: number) {
+    this.position = position;
+    this.#reader = byteReader(response) ?? response.body?.getReader() ?? null;
+  }
+
+  /** Fills the beginning of `out`; returns how many bytes, at least one. Throws when the transfer ended before. */
+  async take(out: Uint8Array, signal: AbortSignal | undefined): Promise<number> {
+    if (this.#rest.length === 0) this.#rest = await this.#next(signal);
+    const bytes = this.#rest.subarray(0, out.length);
+    out.set(bytes);
+    this.#rest = this.#rest.subarray(bytes.length);
+    this.position += bytes.length;
+    return bytes.length;
+  }
+
+  async cancel(): Promise<void> {
+    await this.#reader?.cancel().catch(() => undefined);
+  }
+
+  async #next(signal: AbortSignal | undefined): Promise<Uint8Array<ArrayBuffer>> {
+    const stop = (): void => void this.cancel();
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      const { value } = await this.#pull();
+      if (!value || value.length === 0) throw new Error("the transfer ended early");
+      this.#buffer = value.buffer as ArrayBuffer;
+      return value as Uint8Array<ArrayBuffer>;
+    } catch (cause) {
+      // A broken stream has no position to go on from.
+      this.position = Number.NaN;
+      throw cause;
+    } finally {
+      signal?.removeEventListener("abort", stop);
     }
-  } finally {
-    // After an early exit (an error in the consumer) the rest of the body is not wanted.
-    await reader.cancel().catch(() => undefined);
+  }
+
+  async #pull(): Promise<{ value?: Uint8Array | undefined }> {
+    const reader = this.#reader;
+    if (!reader) return {};
+    if (reader instanceof ReadableStreamDefaultReader) return reader.read();
+    return reader.read(new Uint8Array(this.#buffer));
+  }
+}
+
+/** A reader that fills the caller's buffer, where the platform gives bodies one. */
+function byteReader(response: Response): ReadableStreamBYOBReader | null {
+  try {
+    return response.body?.getReader({ mode: "byob" }) ?? null;
+  } catch {
+    return null;
   }
 }
 

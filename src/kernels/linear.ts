@@ -2,10 +2,12 @@
 import gemmLane from "../../shaders/gemm_lane.wgsl?raw";
 import gemmReg from "../../shaders/gemm_reg.wgsl?raw";
 import gemmTile from "../../shaders/gemm_tile.wgsl?raw";
+import gemvLane from "../../shaders/gemv_lane.wgsl?raw";
 import gemvReg from "../../shaders/gemv_reg.wgsl?raw";
 import gemvSplit from "../../shaders/gemv_split.wgsl?raw";
 import linearStore from "../../shaders/lib/linear_store.wgsl?raw";
 import plan from "../../shaders/lib/plan.wgsl?raw";
+import spread from "../../shaders/lib/spread.wgsl?raw";
 import type { DeviceProfile } from "../gpu/profile";
 import type { Extent, Kernel, Work } from "./dispatch";
 import { type WeightFormat, weightBytes, weightPart } from "./weight";
@@ -26,7 +28,7 @@ export interface LinearShape {
   readonly residual?: boolean;
 }
 
-export type LinearAlgorithm = "gemv_reg" | "gemv_split" | "gemm_reg" | "gemm_lane" | "gemm_tile";
+export type LinearAlgorithm = "gemv_reg" | "gemv_lane" | "gemv_split" | "gemm_reg" | "gemm_lane" | "gemm_tile";
 
 interface Geometry {
   readonly source: string;
@@ -37,7 +39,8 @@ interface Geometry {
   /** 32-bit loads of an invocation over `octets` of the input, given loads a weight octet and a scale. */
   readonly loads: (octets: number, weightLoads: number, scaleLoads: number) => number;
   readonly consts: Readonly<Record<string, number>>;
-  readonly features?: readonly string[];
+  /** Inputs go round a subgroup. */
+  readonly subgroups?: boolean;
 }
 
 const GEOMETRY: Readonly<Record<LinearAlgorithm, Geometry>> = {
@@ -48,6 +51,15 @@ const GEOMETRY: Readonly<Record<LinearAlgorithm, Geometry>> = {
     invocations: 8,
     loads: (octets, weight, scale) => octets * (8 + 4 * weight) + (octets / 4) * 4 * scale,
     consts: { WIDTH: 8 },
+  },
+  gemv_lane: {
+    source: gemvLane,
+    rows: 1,
+    columns: 32,
+    invocations: 4,
+    loads: (octets, weight, scale) => octets * (2 + 8 * weight) + (octets / 4) * 8 * scale,
+    consts: { WIDTH: 4 },
+    subgroups: true,
   },
   gemv_split: {
     source: gemvSplit,
@@ -72,7 +84,7 @@ const GEOMETRY: Readonly<Record<LinearAlgorithm, Geometry>> = {
     invocations: 8,
     loads: (octets, weight, scale) => octets * (16 + 8 * weight + 8 * scale),
     consts: { WIDTH: 8 },
-    features: ["subgroups"],
+    subgroups: true,
   },
   gemm_tile: {
     source: gemmTile,
@@ -90,8 +102,9 @@ const GEMM_ROWS = { cpu: 4, gpu: 8 } as const;
 /** The algorithm for so many rows on a device. */
 export function linearAlgorithm(profile: DeviceProfile, rows: number): LinearAlgorithm {
   if (profile.software) {
-    if (rows < GEMM_ROWS.cpu) return "gemv_reg";
-    return profile.features.includes("subgroups") && profile.subgroupMinSize >= 4 ? "gemm_lane" : "gemm_reg";
+    const shared = profile.features.includes("subgroups") && profile.subgroupMinSize >= 4;
+    if (rows < GEMM_ROWS.cpu) return shared ? "gemv_lane" : "gemv_reg";
+    return shared ? "gemm_lane" : "gemm_reg";
   }
   return rows < GEMM_ROWS.gpu ? "gemv_split" : "gemm_tile";
 }
@@ -126,7 +139,7 @@ export function linear(algorithm: LinearAlgorithm, shape: LinearShape): Kernel {
     variant: format,
     wgsl: {
       source: geometry.source,
-      parts: [weightPart(format).source, linearStore, plan],
+      parts: [weightPart(format).source, linearStore, plan, ...(geometry.subgroups ? [spread] : [])],
       consts: {
         ...geometry.consts,
         IN: inFeatures,
@@ -137,7 +150,7 @@ export function linear(algorithm: LinearAlgorithm, shape: LinearShape): Kernel {
         BIAS: bias,
         RESIDUAL: residual,
       },
-      features: geometry.features ?? [],
+      features: geometry.subgroups ? ["subgroups"] : [],
     },
     bindings: ["read", "read", "read", "write", "read"],
     grid: ({ rows }) => [Math.ceil(outFeatures / geometry.columns), Math.ceil(rows / geometry.rows), 1],

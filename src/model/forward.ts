@@ -28,7 +28,7 @@ export interface AnswerOptions {
   readonly guided: boolean;
 }
 
-const ALGORITHMS: readonly LinearAlgorithm[] = ["gemv_reg", "gemv_split", "gemm_reg", "gemm_lane", "gemm_tile"];
+const ALGORITHMS: readonly LinearAlgorithm[] = ["gemv_reg", "gemv_lane", "gemv_split", "gemm_reg", "gemm_lane", "gemm_tile"];
 
 /** Row counts at which the choice of algorithm is asked: each that any of them gives is compiled. */
 const PROBED_ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 512];

@@ -95,5 +95,7 @@ export async function loadEngine(gpu: Gpu, files: readonly ByteSource[], options
   } catch (cause) {
     for (const buffer of gpu.buffers.live) if (!before.has(buffer)) gpu.buffers.destroy(buffer);
     throw cause;
+  } finally {
+    for (const source of files) await source.close?.();
   }
 }

@@ -73,15 +73,26 @@ export function planeShape(format: PlaneFormat, inFeatures: number, outFeatures:
   return { format, inFeatures, outFeatures, paddedIn, paddedOut, wordRows, words, scales, bytes: 4 * (words + scales) };
 }
 
+/** Memory that planes are made in one after another: a new one takes the place of the one before, so that no garbage piles up during a load. */
+export class PlaneStore {
+  #words = new Uint32Array(0);
+
+  /** Zeroed words; whatever was taken before is overwritten. */
+  take(words: number): Uint32Array {
+    if (this.#words.length < words) this.#words = new Uint32Array(words);
+    return this.#words.subarray(0, words).fill(0);
+  }
+}
+
 /**
- * Allocates a plane of zeros, which decode to 0. The caller owns it.
+ * Allocates a plane of zeros, which decode to 0. The caller owns it, until it makes the next one in the same `store`.
  * Throws `bad-tensor` as {@link planeShape} does, `out-of-memory` when the arrays cannot be had.
  */
-export function allocatePlane(format: PlaneFormat, inFeatures: number, outFeatures: number): Plane {
+export function allocatePlane(format: PlaneFormat, inFeatures: number, outFeatures: number, store = new PlaneStore()): Plane {
   const shape = planeShape(format, inFeatures, outFeatures);
   try {
-    const scaleData = shape.scales > 0 ? new Uint32Array(shape.scales) : null;
-    return { ...shape, data: new Uint32Array(shape.words), scaleData };
+    const words = store.take(shape.words + shape.scales);
+    return { ...shape, data: words.subarray(0, shape.words), scaleData: shape.scales > 0 ? words.subarray(shape.words) : null };
   } catch (cause) {
     throw new RidgepointError("out-of-memory", `a ${format} plane of ${shape.bytes} bytes could not be allocated`, { cause });
   }

@@ -1,10 +1,21 @@
-/** Stored tensors to weights on the device: read in slices, repacked into planes, written, forgotten. Never holds more than one plane. */
+/** Stored tensors to weights on the device: read once, in the order of the file, repacked into planes, written, forgotten. */
 import { RidgepointError } from "../errors";
 import { rowBytes, type StoredTensor } from "../formats/tensor";
 import type { Gpu } from "../gpu/device";
 import type { ModelConfig } from "./config";
 import type { LocatedWeights } from "./names";
-import { allocatePlane, dequantizeRows, maxAbs, type PlaneFormat, packRows, planeFormatFor, unpermuteRow } from "./planes";
+import {
+  allocatePlane,
+  dequantizeRows,
+  maxAbs,
+  type Plane,
+  type PlaneFormat,
+  PlaneStore,
+  packRows,
+  planeFormatFor,
+  planeShape,
+  unpermuteRow,
+} from "./planes";
 import type { LayerWeights, LinearWeights, ModelWeights } from "./weights";
 
 export interface UploadOptions {
@@ -16,10 +27,12 @@ export interface UploadOptions {
 }
 
 /** Stored bytes read at a time. */
-const SLICE_BYTES = 4 * 2 ** 20;
-/** Plane bytes written before waiting for the queue, so that copies in flight stay few. */
-const FLIGHT_BYTES = 32 * 2 ** 20;
+const SLICE_BYTES = 2 ** 20;
+/** Bytes written before waiting for the queue, so that copies in flight stay few. */
+const FLIGHT_BYTES = 8 * 2 ** 20;
 const F16_MAX = 65504;
+
+const valuesOf = ({ shape }: StoredTensor): number => shape.reduce((a, b) => a * b, 1);
 
 /** One stored tensor of a stack of linear layers that share an input. */
 interface Member {
@@ -29,13 +42,23 @@ interface Member {
   readonly interleavedHeads: number;
 }
 
+/** A tensor's turn: reads it and packs it where it belongs. */
+interface Task {
+  readonly tensor: StoredTensor;
+  readonly run: () => Promise<void>;
+}
+
 class Uploader {
   readonly #gpu: Gpu;
   readonly #config: ModelConfig;
   readonly #options: UploadOptions;
-  readonly buffers: GPUBuffer[] = [];
+  readonly #tasks: Task[] = [];
+  /** Memory of finished planes, for the next ones. */
+  readonly #stores: PlaneStore[] = [];
+  #slice = new Uint8Array(0);
   #loaded = 0;
   #flight = 0;
+  readonly buffers: GPUBuffer[] = [];
 
   constructor(gpu: Gpu, config: ModelConfig, options: UploadOptions) {
     this.#gpu = gpu;
@@ -43,27 +66,28 @@ class Uploader {
     this.#options = options;
   }
 
-  async vector(tensors: readonly StoredTensor[]): Promise<GPUBuffer> {
-    const parts: Float32Array[] = [];
-    for (const tensor of tensors) parts.push(await this.floats(tensor));
-    const values = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      values.set(part, at);
-      at += part.length;
-    }
-    return this.#write((tensors[0] as StoredTensor).name, values);
+  /** Runs what the planning calls below have queued, by source and position. */
+  async run(): Promise<void> {
+    const sources = [...new Set(this.#tasks.map(({ tensor }) => tensor.source))];
+    const order = ({ tensor }: Task): number => sources.indexOf(tensor.source);
+    this.#tasks.sort((a, b) => order(a) - order(b) || a.tensor.start - b.tensor.start);
+    for (const task of this.#tasks) await task.run();
   }
 
-  /** A small tensor, dequantised. */
-  async floats(tensor: StoredTensor): Promise<Float32Array> {
-    const bytes = await this.#read(tensor, tensor.start, tensor.end);
-    return dequantizeRows(
-      bytes,
-      tensor.dtype,
-      1,
-      tensor.shape.reduce((a, b) => a * b, 1),
-    );
+  /** Small tensors, dequantised, one after another in one f32 buffer. */
+  async vector(tensors: readonly StoredTensor[]): Promise<GPUBuffer> {
+    const counts = tensors.map(valuesOf);
+    const values = new Float32Array(counts.reduce((a, b) => a + b, 0));
+    const buffer = await this.#create((tensors[0] as StoredTensor).name, values.byteLength);
+    let waiting = tensors.length;
+    tensors.forEach((tensor, i) => {
+      const at = counts.slice(0, i).reduce((a, b) => a + b, 0);
+      this.#queue(tensor, async () => {
+        values.set(await this.#floats(tensor), at);
+        if (--waiting === 0) await this.#write(buffer, values);
+      });
+    });
+    return buffer;
   }
 
   /** Layers that share an input: one plane where their formats are equal, else one each. */
@@ -75,7 +99,7 @@ class Uploader {
     const layers: LinearWeights[] = [];
     let outOffset = 0;
     for (const [i, group] of groups.entries()) {
-      const layer = await this.#plane(group, formats[i] as PlaneFormat, outOffset);
+      const layer = await this.#linear(group, formats[i] as PlaneFormat, outOffset);
       layers.push(layer);
       outOffset += layer.outFeatures;
     }
@@ -87,59 +111,70 @@ class Uploader {
     return layer as LinearWeights;
   }
 
-  async #plane(members: readonly Member[], format: PlaneFormat, outOffset: number): Promise<LinearWeights> {
-    const rowsOf = ({ tensor }: Member): number => tensor.shape[0] as number;
-    const outFeatures = members.reduce((sum, member) => sum + rowsOf(member), 0);
-    const first = members[0] as Member;
-    const plane = allocatePlane(format, first.tensor.shape[1] as number, outFeatures);
+  /** Makes the buffers of a plane and queues its members; the plane itself lives from its first member to its last. */
+  async #linear(members: readonly Member[], format: PlaneFormat, outOffset: number): Promise<LinearWeights> {
+    const { name, shape } = (members[0] as Member).tensor;
+    const inFeatures = shape[1] as number;
+    const outFeatures = members.reduce((sum, { tensor }) => sum + (tensor.shape[0] as number), 0);
+    const planned = planeShape(format, inFeatures, outFeatures);
+    const words = await this.#create(name, 4 * planned.words);
+    const scales = await this.#create(`${name} scales`, 4 * Math.max(4, planned.scales));
+    const bias = members.every((member) => member.bias) ? await this.#bias(members) : null;
+    let waiting = members.length;
+    let held: { plane: Plane; store: PlaneStore } | null = null;
     let column = 0;
-    for (const { tensor, interleavedHeads: heads } of members) {
-      const [rows, inFeatures] = tensor.shape as [number, number];
-      const rowOrder = heads > 0 ? (i: number) => unpermuteRow(i, heads, this.#config.headDim) : undefined;
-      const bytesPerRow = rowBytes(tensor.dtype, inFeatures);
-      const step = Math.max(1, Math.floor(SLICE_BYTES / bytesPerRow));
-      for (let firstRow = 0; firstRow < rows; firstRow += step) {
-        const count = Math.min(step, rows - firstRow);
-        const from = tensor.start + firstRow * bytesPerRow;
-        const bytes = await this.#read(tensor, from, from + count * bytesPerRow);
-        packRows(plane, {
-          column,
-          bytes,
-          dtype: tensor.dtype,
-          rows: count,
-          inFeatures,
-          firstRow,
-          ...(rowOrder ? { rowOrder } : {}),
-        });
-      }
-      column += rows;
+    for (const member of members) {
+      const first = column;
+      column += member.tensor.shape[0] as number;
+      this.#queue(member.tensor, async () => {
+        if (!held) {
+          const store = this.#stores.pop() ?? new PlaneStore();
+          held = { store, plane: allocatePlane(format, inFeatures, outFeatures, store) };
+        }
+        await this.#pack(held.plane, member, first);
+        if (--waiting > 0) return;
+        await this.#write(words, held.plane.data);
+        if (held.plane.scaleData) await this.#write(scales, held.plane.scaleData);
+        this.#stores.push(held.store);
+        held = null;
+      });
     }
-    const biases = members.flatMap(({ bias }) => (bias ? [bias] : []));
-    const { name } = first.tensor;
-    return {
-      format,
-      inFeatures: plane.paddedIn,
-      outFeatures,
-      columns: plane.paddedOut,
-      words: await this.#write(name, plane.data),
-      scales: await this.#write(`${name} scales`, plane.scaleData ?? new Uint32Array(4)),
-      bias: biases.length === members.length ? await this.#biases(members) : null,
-      outOffset,
-    };
+    return { format, inFeatures: planned.paddedIn, outFeatures, columns: planned.paddedOut, words, scales, bias, outOffset };
+  }
+
+  /** Reads a tensor in slices of whole rows into its columns of a plane. */
+  async #pack(plane: Plane, { tensor, interleavedHeads: heads }: Member, column: number): Promise<void> {
+    const { dtype, start } = tensor;
+    const [rows, inFeatures] = tensor.shape as [number, number];
+    const rowOrder = heads > 0 ? (i: number) => unpermuteRow(i, heads, this.#config.headDim) : undefined;
+    const bytesPerRow = rowBytes(dtype, inFeatures);
+    const step = Math.max(1, Math.floor(SLICE_BYTES / bytesPerRow));
+    for (let firstRow = 0; firstRow < rows; firstRow += step) {
+      const count = Math.min(step, rows - firstRow);
+      const bytes = await this.#read(tensor, start + firstRow * bytesPerRow, start + (firstRow + count) * bytesPerRow);
+      packRows(plane, { column, bytes, dtype, rows: count, inFeatures, firstRow, ...(rowOrder ? { rowOrder } : {}) });
+    }
   }
 
   /** Biases of a stack; those of interleaved heads are put back in order like their rows. */
-  async #biases(members: readonly Member[]): Promise<GPUBuffer> {
-    const values: number[] = [];
+  async #bias(members: readonly Member[]): Promise<GPUBuffer> {
+    const { tensor } = members[0] as Member;
+    const values = new Float32Array(members.reduce((sum, member) => sum + (member.tensor.shape[0] as number), 0));
+    const buffer = await this.#create(`${tensor.name} bias`, values.byteLength);
+    let waiting = members.length;
+    let column = 0;
     for (const { bias, interleavedHeads: heads } of members) {
-      const stored = await this.floats(bias as StoredTensor);
-      const ordered = new Array<number>(stored.length);
-      stored.forEach((value, i) => {
-        ordered[heads > 0 ? unpermuteRow(i, heads, this.#config.headDim) : i] = value;
+      const first = column;
+      const stored = bias as StoredTensor;
+      column += stored.shape[0] as number;
+      this.#queue(stored, async () => {
+        (await this.#floats(stored)).forEach((value, i) => {
+          values[first + (heads > 0 ? unpermuteRow(i, heads, this.#config.headDim) : i)] = value;
+        });
+        if (--waiting === 0) await this.#write(buffer, values);
       });
-      values.push(...ordered);
     }
-    return this.#write(`${(members[0] as Member).tensor.name} bias`, Float32Array.from(values));
+    return buffer;
   }
 
   /** bf16 goes to f16 where every value fits its range, else to f32. */
@@ -153,24 +188,42 @@ class Uploader {
     return format;
   }
 
-  async #read(tensor: StoredTensor, start: number, end: number): Promise<Uint8Array> {
-    const bytes = await tensor.source.read(start, end, this.#options.signal);
+  #queue(tensor: StoredTensor, run: () => Promise<void>): void {
+    this.#tasks.push({ tensor, run });
+  }
+
+  async #floats(tensor: StoredTensor): Promise<Float32Array> {
+    const bytes = await this.#read(tensor, tensor.start, tensor.end);
+    return dequantizeRows(bytes, tensor.dtype, 1, valuesOf(tensor));
+  }
+
+  /** The bytes, in memory that the next read overwrites. */
+  async #read({ source }: StoredTensor, start: number, end: number): Promise<Uint8Array> {
+    if (this.#slice.length < end - start) this.#slice = new Uint8Array(end - start);
+    const bytes = await source.read(start, end, this.#options.signal, this.#slice);
     if (this.#options.signal?.aborted) throw new RidgepointError("abort", "loading was aborted");
     this.#loaded += end - start;
     this.#options.onBytes?.(this.#loaded);
     return bytes;
   }
 
-  async #write(label: string, data: Uint32Array | Float32Array): Promise<GPUBuffer> {
-    const buffer = await this.#gpu.buffers.create(label, data.byteLength);
+  async #create(label: string, byteLength: number): Promise<GPUBuffer> {
+    const buffer = await this.#gpu.buffers.create(label, byteLength);
     this.buffers.push(buffer);
-    this.#gpu.device.queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-    this.#flight += data.byteLength;
-    if (this.#flight > FLIGHT_BYTES) {
-      await this.#gpu.device.queue.onSubmittedWorkDone();
-      this.#flight = 0;
-    }
     return buffer;
+  }
+
+  async #write(buffer: GPUBuffer, data: Uint32Array | Float32Array): Promise<void> {
+    const { queue } = this.#gpu.device;
+    for (let at = 0; at < data.byteLength; at += FLIGHT_BYTES) {
+      const bytes = Math.min(FLIGHT_BYTES, data.byteLength - at);
+      if (this.#flight + bytes > FLIGHT_BYTES) {
+        await queue.onSubmittedWorkDone();
+        this.#flight = 0;
+      }
+      queue.writeBuffer(buffer, at, data.buffer as ArrayBuffer, data.byteOffset + at, bytes);
+      this.#flight += bytes;
+    }
   }
 }
 
@@ -185,14 +238,13 @@ export async function rotaryFactors({ global }: LocatedWeights, signal?: AbortSi
   const tensor = global.get("rope_freqs");
   if (!tensor) return null;
   const bytes = await tensor.source.read(tensor.start, tensor.end, signal);
-  return [
-    ...dequantizeRows(
-      bytes,
-      tensor.dtype,
-      1,
-      tensor.shape.reduce((a, b) => a * b, 1),
-    ),
-  ];
+  return [...dequantizeRows(bytes, tensor.dtype, 1, valuesOf(tensor))];
+}
+
+function need<K, V>(map: ReadonlyMap<K, V>, role: K): V {
+  const value = map.get(role);
+  if (value === undefined) throw new RidgepointError("missing-tensor", `${String(role)}: not in the file`);
+  return value;
 }
 
 /**
@@ -206,11 +258,6 @@ export async function uploadWeights(
   options: UploadOptions = {},
 ): Promise<ModelWeights> {
   const uploader = new Uploader(gpu, config, options);
-  const need = <K, V>(map: ReadonlyMap<K, V>, role: K): V => {
-    const value = map.get(role);
-    if (value === undefined) throw new RidgepointError("missing-tensor", `${String(role)}: not in the file`);
-    return value;
-  };
   const { numAttentionHeads, numKeyValueHeads, permutedQueryKey } = config;
   const heads = { q_proj: permutedQueryKey ? numAttentionHeads : 0, k_proj: permutedQueryKey ? numKeyValueHeads : 0, v_proj: 0 };
   try {
@@ -240,6 +287,7 @@ export async function uploadWeights(
     const norm = await uploader.vector([need(global, "norm")]);
     const head = global.get("lm_head");
     const lmHead = head ? await uploader.linear(head) : embedTokens;
+    await uploader.run();
     return { embedTokens, layers: uploaded, norm, lmHead, buffers: uploader.buffers };
   } catch (cause) {
     for (const buffer of uploader.buffers) gpu.buffers.destroy(buffer);
