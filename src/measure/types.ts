@@ -51,7 +51,7 @@ export interface KernelRow {
   readonly loads: number;
   readonly gflops: number | null;
   readonly gbps: number | null;
-  /** floor ÷ ns × 100, the floor being the largest of compute, memory, issue and the dispatch cost. */
+  /** floor ÷ ns × 100, the floor being the largest of compute, memory and issue, plus the cost of a dispatch. */
   readonly percentOfRoof: number | null;
   readonly boundBy: BoundBy | null;
   /** Of the sum of kernel times. */
