@@ -1,5 +1,7 @@
 /** Options of `generate`, in the papers' words. An unknown or inconsistent one throws `bad-option` before any work. */
 
+import type { ChatMessage } from "../text/chat";
+
 export type CacheMode = "none" | "prefix" | "dual" | "block" | "sub-block";
 export type Remasking = "low_confidence" | "random" | "entropy" | "topk_margin";
 export type Preset = "llada" | "fast-dllm" | "fast-dllm-v2" | "dream" | "sdar" | "dllm";
@@ -47,11 +49,7 @@ export interface GenerateOptions extends SamplingOptions {
   signal?: AbortSignal;
 }
 
-export interface ChatMessage {
-  readonly role: string;
-  readonly content: string;
-}
-
+export type { ChatMessage };
 /** A text, a chat, ids, or a canvas with `null` where a position is to be filled. */
 export type Prompt =
   | string

@@ -1,9 +1,14 @@
 /** Messages to a prompt, by the model's own chat template. It knows nothing of tokens' meaning. */
 
-import type { ChatMessage } from "../decode/options";
 import { ensure, RidgepointError } from "../errors";
 import { MAX_TEXT_LENGTH, renderTemplate } from "./template-sandbox";
 import type { Tokenizer } from "./tokenizer";
+
+/** One turn of a chat. */
+export interface ChatMessage {
+  readonly role: string;
+  readonly content: string;
+}
 
 /** Most messages in one chat. */
 const MAX_MESSAGES = 1024;

@@ -4,7 +4,10 @@ import { forwardFlops } from "../../src/measure/cost";
 import { extentOf, type Row } from "../../src/model/pass";
 import { loadGolden } from "../support/goldens";
 
-const PASSES: Record<string, { n: number; from: number; limit: (i: number, n: number) => number; emits: (i: number, n: number) => boolean }> = {
+const PASSES: Record<
+  string,
+  { n: number; from: number; limit: (i: number, n: number) => number; emits: (i: number, n: number) => boolean }
+> = {
   prefill: { n: 67, from: 0, limit: (i) => i + 1, emits: (i, n) => i === n - 1 },
   decode: { n: 1, from: 66, limit: () => 67, emits: () => true },
   full: { n: 43, from: 0, limit: (_, n) => n, emits: (i) => i > 10 },
