@@ -66,7 +66,7 @@ const MUTATIONS = [
     "unpack2x16float(weight_words[at]).yx",
     kernel("layer"),
   ],
-  ["no epsilon", "shaders/rmsnorm.wgsl", " + EPS)", ")", kernel("layer")],
+  ["no epsilon", "shaders/rmsnorm.wgsl", "f32(SIZE) + EPS)", "f32(SIZE))", kernel("layer")],
   ["the head reads row t, not its source", "shaders/rmsnorm.wgsl", "plan.row[row].source", "row", kernel("layer")],
   ["equal logits: the last id wins", "shaders/row_stats.wgsl", "value > p.peak", "value >= p.peak", kernel("row-stats")],
   [
@@ -80,7 +80,7 @@ const MUTATIONS = [
     "doubt only as fine as confidence",
     "shaders/row_answer.wgsl",
     "p.peak, p.rest, 0.0",
-    "p.peak, (1.0 + p.rest) - 1.0, 0.0",
+    "p.peak, bitcast<f32>(bitcast<u32>(1.0 + p.rest)) - 1.0, 0.0",
     kernel("row-stats"),
   ],
   [
