@@ -4,7 +4,7 @@
 // Accumulates f32; scale and minimum are factored out of each block of 32: Σ (s·q + m)·x = s·Σ q·x + m·Σ x.
 // FLOPs 2·T·OUT·IN; bytes: weights once per row. For CPU adapters with subgroups: loads bind there, and the inputs' are a quarter of gemv_reg's.
 const IN: u32 = 64;   // input features, padded to 32
-const WIDTH: u32 = 4; // invocations a workgroup
+const WIDTH: u32 = 8; // invocations a workgroup
 
 @group(0) @binding(2) var<storage, read> input: array<f32>;
 
@@ -51,8 +51,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let own_low = input[at];
       let own_high = input[at + 4u];
       inputs += own_low + own_high;
-      let low = spread(own_low);
-      let high = spread(own_high);
+      let low = spread(own_low) * UNIT;
+      let high = spread(own_high) * UNIT;
       near_products += vec4f(
         product(octet, column, low, high),
         product(octet, column + WIDTH, low, high),

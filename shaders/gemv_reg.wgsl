@@ -24,11 +24,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let low = input[row * (IN / 4u) + octet * 2u];
       let high = input[row * (IN / 4u) + octet * 2u + 1u];
       inputs += low + high;
+      let low_units = low * UNIT;
+      let high_units = high * UNIT;
       products += vec4f(
-        product(octet_of(octet, column), low, high),
-        product(octet_of(octet, column + WIDTH), low, high),
-        product(octet_of(octet, column + 2u * WIDTH), low, high),
-        product(octet_of(octet, column + 3u * WIDTH), low, high),
+        product(octet_of(octet, column), low_units, high_units),
+        product(octet_of(octet, column + WIDTH), low_units, high_units),
+        product(octet_of(octet, column + 2u * WIDTH), low_units, high_units),
+        product(octet_of(octet, column + 3u * WIDTH), low_units, high_units),
       );
     }
     let total = inputs.x + inputs.y + inputs.z + inputs.w;

@@ -22,8 +22,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       let low = input[row * (IN / 4u) + octet * 2u];
       let high = input[row * (IN / 4u) + octet * 2u + 1u];
       inputs += low + high;
+      let low_units = low * UNIT;
+      let high_units = high * UNIT;
       let stored = octet_of(octet, column);
-      products += dot(stored.low, low) + dot(stored.high, high);
+      products += dot(stored.low, low_units) + dot(stored.high, high_units);
     }
     let scale = scale_of(block, column);
     sum = fma(products, scale.x, fma(scale.y, inputs.x + inputs.y + inputs.z + inputs.w, sum));

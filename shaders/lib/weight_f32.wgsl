@@ -4,6 +4,8 @@ const COLUMNS: u32 = 64; // output columns of the plane, padded
 @group(0) @binding(0) var<storage, read> weight_words: array<f32>;
 @group(0) @binding(1) var<storage, read> weight_scales: array<u32>; // not read
 
+const UNIT: vec4f = vec4f(1.0); // stored numbers are what they are (lib/weight_q4.wgsl says what this is for)
+
 struct Octet {
   low: vec4f,
   high: vec4f,

@@ -15,12 +15,20 @@ fn scale_of(block: u32, column: u32) -> vec2f {
   return unpack2x16float(weight_scales[block * COLUMNS + column]);
 }
 
-// Eight stored numbers along the input, not yet scaled.
+// Stored numbers are left where they are in the word, 2^8j too large: masking is cheaper than shifting, and the factor goes into the inputs.
+const UNIT: vec4f = vec4f(1.0, 0.00390625, 0.0000152587890625, 0.000000059604644775390625);
+
+fn masked(word: u32) -> vec4f {
+  return vec4f(vec4i(vec4u(word) & vec4u(0xfu, 0xf00u, 0xf0000u, 0xf000000u)));
+}
+
+// Eight stored numbers along the input, not yet scaled: number j is to be multiplied by UNIT[j % 4].
 fn octet_of(octet: u32, column: u32) -> Octet {
   let word = weight_words[octet * COLUMNS + column];
-  return Octet(vec4f(unpack4xU8(word & 0x0f0f0f0fu)), vec4f(unpack4xU8((word >> 4u) & 0x0f0f0f0fu)));
+  return Octet(masked(word), masked(word >> 4u));
 }
 
 fn scaled(octet: Octet, scale: vec2f) -> Octet {
-  return Octet(fma(octet.low, vec4f(scale.x), vec4f(scale.y)), fma(octet.high, vec4f(scale.x), vec4f(scale.y)));
+  let unit = UNIT * scale.x;
+  return Octet(fma(octet.low, unit, vec4f(scale.y)), fma(octet.high, unit, vec4f(scale.y)));
 }

@@ -11,16 +11,27 @@ struct Octet {
   high: vec4f,
 }
 
+// Stored numbers are read as unsigned, 128 too large, and left where they are in the word, 2^8j too large: masking is cheaper than shifting and sign
+// extension. The first goes into the minimum, the second into the inputs.
+const UNIT: vec4f = vec4f(1.0, 0.00390625, 0.0000152587890625, 0.0000152587890625);
+
 fn scale_of(block: u32, column: u32) -> vec2f {
-  return unpack2x16float(weight_scales[block * COLUMNS + column]);
+  let scale = unpack2x16float(weight_scales[block * COLUMNS + column]);
+  return vec2f(scale.x, fma(-128.0, scale.x, scale.y));
 }
 
-// Eight stored numbers along the input, not yet scaled.
+fn masked(word: u32) -> vec4f {
+  let flipped = word ^ 0x80808080u;
+  return vec4f(vec4i(vec4u(flipped, flipped, flipped, flipped >> 8u) & vec4u(0xffu, 0xff00u, 0xff0000u, 0xff0000u)));
+}
+
+// Eight stored numbers along the input, not yet scaled: number j is to be multiplied by UNIT[j % 4].
 fn octet_of(octet: u32, column: u32) -> Octet {
   let at = octet * 2u * COLUMNS + column;
-  return Octet(vec4f(unpack4xI8(weight_words[at])), vec4f(unpack4xI8(weight_words[at + COLUMNS])));
+  return Octet(masked(weight_words[at]), masked(weight_words[at + COLUMNS]));
 }
 
 fn scaled(octet: Octet, scale: vec2f) -> Octet {
-  return Octet(fma(octet.low, vec4f(scale.x), vec4f(scale.y)), fma(octet.high, vec4f(scale.x), vec4f(scale.y)));
+  let unit = UNIT * scale.x;
+  return Octet(fma(octet.low, unit, vec4f(scale.y)), fma(octet.high, unit, vec4f(scale.y)));
 }

@@ -92,6 +92,8 @@ const CACHES: Readonly<Record<Family, readonly string[]>> = {
 
 const DEFAULT_TOKENS = 128;
 const DEFAULT_GEN_LENGTH = 64;
+/** Below it, logits over temperature leave f32. */
+const LEAST_TEMPERATURE = 1e-4;
 const TOKENS_PER_SUBMIT = 4;
 
 const describe = (value: unknown): string => (typeof value === "string" ? `"${value}"` : String(value));
@@ -129,6 +131,9 @@ function checkValues(options: GenerateOptions): void {
   checkInteger("topK", options.topK, 0);
   checkInteger("seed", options.seed, 0);
   checkRange("temperature", options.temperature, 0, 100, false);
+  const { temperature = 0 } = options;
+  const drawn = temperature === 0 || temperature >= LEAST_TEMPERATURE;
+  ensure(drawn, "bad-option", () => `temperature: ${temperature} is too small to divide logits by in f32; give 0 for greedy`);
   checkRange("topP", options.topP, 0, 1, true);
   checkRange("minP", options.minP, 0, 1, false);
   checkRange("threshold", options.threshold, 0, 1, true);

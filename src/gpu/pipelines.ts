@@ -61,8 +61,12 @@ export class PipelineCache {
 
   async #compile(label: string, code: string, kinds: readonly BindingKind[], withPlan: boolean): Promise<GPUComputePipeline> {
     const begun = performance.now();
+    // A fault is thrown here, with its line: it must not also surface later as an uncaptured error of something else.
+    this.#device.pushErrorScope("validation");
     const module = this.#device.createShaderModule({ label, code });
+    const scope = this.#device.popErrorScope();
     const { messages } = await module.getCompilationInfo();
+    await scope;
     const fault = messages.find((message) => message.type === "error");
     if (fault) {
       const line = code.split("\n")[fault.lineNum - 1]?.trim() ?? "";

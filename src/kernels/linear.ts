@@ -55,10 +55,10 @@ const GEOMETRY: Readonly<Record<LinearAlgorithm, Geometry>> = {
   gemv_lane: {
     source: gemvLane,
     rows: 1,
-    columns: 32,
-    invocations: 4,
+    columns: 64,
+    invocations: 8,
     loads: (octets, weight, scale) => octets * (2 + 8 * weight) + (octets / 4) * 8 * scale,
-    consts: { WIDTH: 4 },
+    consts: { WIDTH: 8 },
     subgroups: true,
   },
   gemv_split: {
