@@ -10,11 +10,11 @@ import type { Calibration, KernelRow, PhaseRow } from "./types";
 export type ProfileMode = "trace" | "kernel";
 
 export interface Profile {
-  /** The untimed-kernel run: production stream, with two timestamps a forward. Its timings carry the four sums. */
+  /** The step run: the production stream, with two timestamps a forward. Its timings carry the four sums. */
   readonly result: GenerationResult;
   readonly kernels: readonly KernelRow[];
   readonly phases: readonly PhaseRow[];
-  /** Wall time that no kernel accounts for: launch, submit, readback, host. Negative when kernels timed alone ran slower than together. */
+  /** Wall time of the step run in which no forward was on the GPU: submit, readback (of the timestamps too), host. */
   readonly bubbleNs: number;
   readonly dispatches: number;
   readonly submits: number;
@@ -77,7 +77,7 @@ export async function profileGeneration(
   const traced: Forwarded[] = [];
   try {
     engine.timing = "off";
-    const plain = await drain(rerun(() => {}));
+    await drain(rerun(() => {})); // warms up: pipelines, caches, clocks
     engine.timing = "step";
     const stepped = await drain(rerun((forward) => steps.push(forward)));
     engine.timing = chosen === "trace" ? "trace" : "off";
@@ -101,15 +101,14 @@ export async function profileGeneration(
     const sumOfKernelsNs = timed.reduce((sum, { ns }) => sum + (ns ?? 0), 0);
     const sumOfFloorsNs = kernels.reduce((sum, row) => sum + (row.floorNs ?? 0), 0);
     const stepNs = steps.reduce((sum, { passNs }) => sum + (passNs ?? 0), 0);
-    const { wallNs } = plain.timings;
     return {
-      result: { ...plain, timings: { ...plain.timings, sumOfFloorsNs, sumOfKernelsNs, stepNs } },
+      result: { ...stepped, timings: { ...stepped.timings, sumOfFloorsNs, sumOfKernelsNs, stepNs } },
       kernels,
       phases: phaseTable(timed, counts),
-      bubbleNs: wallNs - stepNs,
+      bubbleNs: stepped.timings.wallNs - stepNs,
       dispatches: stepped.dispatches,
-      submits: plain.submits,
-      readbacks: plain.readbacks,
+      submits: stepped.submits,
+      readbacks: stepped.readbacks,
       quantumNs: quantum,
       mode: chosen,
     };
