@@ -111,16 +111,19 @@ export class Model {
   readonly gpu: Gpu;
   readonly #engine: Engine;
   readonly #ownsGpu: boolean;
+  readonly #tokenizerFault: RidgepointError | null;
   /** Whether a plain string is one user message: a model that has only ever seen its chat format says so in its config. */
   readonly #promptIsChat: boolean;
   #turn: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor(loaded: LoadedEngine, tokenizer: Tokenizer | null, { gpu, ownsGpu }: { gpu: Gpu; ownsGpu: boolean }) {
+  /** @param tokenizer or why there is none */
+  constructor(loaded: LoadedEngine, tokenizer: Tokenizer | RidgepointError, { gpu, ownsGpu }: { gpu: Gpu; ownsGpu: boolean }) {
     const { engine, config, checkpoint } = loaded;
     this.gpu = gpu;
     this.config = config;
-    this.tokenizer = tokenizer;
+    this.#tokenizerFault = tokenizer instanceof RidgepointError ? tokenizer : null;
+    this.tokenizer = tokenizer instanceof RidgepointError ? null : tokenizer;
     this.#engine = engine;
     this.#ownsGpu = ownsGpu;
     this.#promptIsChat = (checkpoint.config?.generation as { prompt?: unknown } | undefined)?.prompt === "chat";
@@ -132,7 +135,7 @@ export class Model {
       contextLength: engine.slots,
       maskTokenId: config.maskTokenId,
       blockLength: config.blockLength,
-      chatTemplate: tokenizer?.chatTemplate ?? null,
+      chatTemplate: this.tokenizer?.chatTemplate ?? null,
     };
   }
 
@@ -228,7 +231,10 @@ export class Model {
   #idsOf(prompt: Prompt): PromptIds {
     if (typeof prompt === "object" && "ids" in prompt) return prompt.ids;
     if (typeof prompt === "object" && "canvas" in prompt) return prompt.canvas;
-    if (!this.tokenizer) throw new RidgepointError("no-tokenizer", "this model came without a tokenizer: give the prompt as ids");
+    if (!this.tokenizer) {
+      const { code, message } = this.#tokenizerFault ?? new RidgepointError("no-tokenizer", "the model came without one");
+      throw new RidgepointError(code, `a text prompt needs a tokenizer: ${message}; give the prompt as ids`);
+    }
     if (typeof prompt === "string" && !this.#promptIsChat) return this.tokenizer.encode(prompt);
     const messages: readonly ChatMessage[] = typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
     return encodeChat(this.tokenizer, messages);
@@ -279,12 +285,12 @@ export async function loadModel(source: ModelSource, options: LoadOptions = {}):
   }
 }
 
-/** A model without a tokenizer is still a model; a broken tokenizer is an error. */
-function tokenizerOf({ checkpoint }: LoadedEngine): Tokenizer | null {
+/** A model without a usable tokenizer is still a model: it takes ids, and text is refused with what was wrong. */
+function tokenizerOf({ checkpoint }: LoadedEngine): Tokenizer | RidgepointError {
   try {
     return createTokenizer(checkpoint);
   } catch (cause) {
-    if (cause instanceof RidgepointError && cause.code === "no-tokenizer") return null;
+    if (cause instanceof RidgepointError) return cause;
     throw cause;
   }
 }
