@@ -75,6 +75,9 @@ function finalAnswer(text: string): string {
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
+/** Wall time of the run that was profiled: that of the timed run beside it is another run's. */
+export const profiledWallNs = ({ timings, bubbleNs }: Run): number => (timings.stepNs ?? 0) + (bubbleNs ?? 0);
+
 /** One line for each model and decoding, in the order of the runs. */
 export function summarize(runs: readonly Run[]): Summary[] {
   const keyOf = ({ model, decoding }: Run) => `${model}\n${decoding.name}`;
@@ -104,7 +107,7 @@ export function summarize(runs: readonly Run[]): Summary[] {
       arithmeticIntensity: flops / bytes,
       exactMatches: answered.filter(({ exactMatch }) => exactMatch).length,
       answers: answered.length,
-      bubblePercent: profiled ? (100 * profiled.bubbleNs!) / profiled.timings.wallNs : null,
+      bubblePercent: profiled ? (100 * profiled.bubbleNs!) / profiledWallNs(profiled) : null,
     };
   });
 }

@@ -79,11 +79,7 @@ async function runModel(
   for (const decoding of decodingsOf(loaded.info, genLength)) {
     say(`${name}: ${decoding.name}`);
     // The profile goes first: it compiles every pipeline, so that the timed runs find them.
-    const {
-      result: profiled,
-      kernels,
-      phases,
-    } = await session.call("profile", {
+    const profile = await session.call("profile", {
       prompt: promptOf(tasks[0]!.prompt, loaded),
       options: decoding.options,
       calibration,
@@ -101,17 +97,16 @@ async function runModel(
         kernels: [],
         bubbleNs: null,
       };
-      runs.push(index === 0 ? withProfile(run, { result: profiled, kernels, phases }) : run);
+      runs.push(index === 0 ? withProfile(run, profile) : run);
     }
   }
   return runs;
 }
 
-/** A timed run with the kernels of its profile. The bubble is that of the timed run: wall time in which no forward was on the GPU. */
-function withProfile(run: Run, { result, kernels, phases }: Pick<Profile, "result" | "kernels" | "phases">): Run {
+/** A timed run with the kernels of its profile. Step time and bubble are those of the profiled run, whose wall time is their sum. */
+function withProfile(run: Run, { result, kernels, phases, bubbleNs }: Profile): Run {
   const { sumOfFloorsNs = 0, sumOfKernelsNs = 0, stepNs = 0 } = result.timings;
-  const timings = { ...run.timings, sumOfFloorsNs, sumOfKernelsNs, stepNs };
-  return { ...run, timings, kernels, phases, bubbleNs: timings.wallNs - stepNs };
+  return { ...run, timings: { ...run.timings, sumOfFloorsNs, sumOfKernelsNs, stepNs }, kernels, phases, bubbleNs };
 }
 
 async function compare(flags: CompareFlags): Promise<void> {
