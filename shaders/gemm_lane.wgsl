@@ -8,24 +8,9 @@ const WIDTH: u32 = 8; // invocations a workgroup
 
 @group(0) @binding(2) var<storage, read> input: array<f32>;
 
-fn weights_of(octet: u32, block: u32, column: u32) -> Octet {
-  return scaled(octet_of(octet, column), scale_of(block, column));
-}
-
 // sum + Σ_k a[k] · w[k], w[k] being four columns at input k.
 fn add(sum: vec4f, a: vec4f, w: mat4x4f) -> vec4f {
   return fma(vec4f(a.w), w[3], fma(vec4f(a.z), w[2], fma(vec4f(a.y), w[1], fma(vec4f(a.x), w[0], sum))));
-}
-
-fn store8(row: u32, column: u32, near: vec4f, far: vec4f) {
-  store(row, column, near.x);
-  store(row, column + WIDTH, near.y);
-  store(row, column + 2u * WIDTH, near.z);
-  store(row, column + 3u * WIDTH, near.w);
-  store(row, column + 4u * WIDTH, far.x);
-  store(row, column + 5u * WIDTH, far.y);
-  store(row, column + 6u * WIDTH, far.z);
-  store(row, column + 7u * WIDTH, far.w);
 }
 
 @compute @workgroup_size(WIDTH)

@@ -1,4 +1,4 @@
-/** Fixed schedules: how many places each step of a block reveals. Sums equal the masks, whatever the reference (`algorithms.md` A, D, E). */
+/** Fixed schedules: how many places each step of a block reveals. Sums equal the masks, whatever the reference. LLaDA, dllm and Dream after their published code. */
 
 export type ScheduleName = "llada" | "dllm" | "dream";
 

@@ -1,4 +1,4 @@
-/** Selection rules: which answers of a step are revealed. Here as data; `reveal.wgsl` carries them out (`algorithms.md` B, E). */
+/** Selection rules: which answers of a step are revealed. Here as data; `reveal.wgsl` carries them out. */
 import type { Metric, Reveal } from "../model/pass";
 
 export type Selection =

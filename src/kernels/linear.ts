@@ -5,6 +5,7 @@ import gemmTile from "../../shaders/gemm_tile.wgsl?raw";
 import gemvLane from "../../shaders/gemv_lane.wgsl?raw";
 import gemvReg from "../../shaders/gemv_reg.wgsl?raw";
 import gemvSplit from "../../shaders/gemv_split.wgsl?raw";
+import eightColumns from "../../shaders/lib/eight_columns.wgsl?raw";
 import linearStore from "../../shaders/lib/linear_store.wgsl?raw";
 import plan from "../../shaders/lib/plan.wgsl?raw";
 import spread from "../../shaders/lib/spread.wgsl?raw";
@@ -39,6 +40,8 @@ interface Geometry {
   /** 32-bit loads of an invocation over `octets` of the input, given loads a weight octet and a scale. */
   readonly loads: (octets: number, weightLoads: number, scaleLoads: number) => number;
   readonly consts: Readonly<Record<string, number>>;
+  /** Parts of the algorithm's own. */
+  readonly parts?: readonly string[];
   /** Inputs go round a subgroup. */
   readonly subgroups?: boolean;
 }
@@ -54,6 +57,7 @@ const GEOMETRY: Readonly<Record<LinearAlgorithm, Geometry>> = {
   },
   gemv_lane: {
     source: gemvLane,
+    parts: [spread],
     rows: 1,
     columns: 64,
     invocations: 8,
@@ -71,6 +75,7 @@ const GEOMETRY: Readonly<Record<LinearAlgorithm, Geometry>> = {
   },
   gemm_reg: {
     source: gemmReg,
+    parts: [eightColumns],
     rows: 8,
     columns: 64,
     invocations: 8,
@@ -79,6 +84,7 @@ const GEOMETRY: Readonly<Record<LinearAlgorithm, Geometry>> = {
   },
   gemm_lane: {
     source: gemmLane,
+    parts: [spread, eightColumns],
     rows: 8,
     columns: 64,
     invocations: 8,
@@ -139,7 +145,7 @@ export function linear(algorithm: LinearAlgorithm, shape: LinearShape): Kernel {
     variant: format,
     wgsl: {
       source: geometry.source,
-      parts: [weightPart(format).source, linearStore, plan, ...(geometry.subgroups ? [spread] : [])],
+      parts: [weightPart(format).source, linearStore, plan, ...(geometry.parts ?? [])],
       consts: {
         ...geometry.consts,
         IN: inFeatures,

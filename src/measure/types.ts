@@ -12,7 +12,7 @@ export interface BandwidthLevel extends Spread {
   readonly workingSetBytes: number;
 }
 
-/** The ceilings of one device, measured in its browser (`kernels.md` §6: FMA, bandwidth, load issue, dispatch). */
+/** The ceilings of one device, measured in its browser: FMA, bandwidth, load issue, dispatch. */
 export interface Calibration {
   readonly device: DeviceProfile;
   /** FLOP/ns by arithmetic type. */
