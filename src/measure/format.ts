@@ -60,12 +60,6 @@ export function formatPercent(percent: number | null | undefined): string {
   return `${percent >= 10 ? percent.toFixed(0) : percent.toFixed(1)} %`;
 }
 
-/** A shape as `T=32 N=1536 K=576`. */
-export const formatShape = (shape: Readonly<Record<string, number>>): string =>
-  Object.entries(shape)
-    .map(([name, value]) => `${name}=${value}`)
-    .join(" ");
-
 /** Several shapes of one kernel: `T=1 S=33…96`. */
 export function formatShapes(shapes: readonly Readonly<Record<string, number>>[]): string {
   const names = [...new Set(shapes.flatMap((shape) => Object.keys(shape)))];

@@ -42,7 +42,6 @@ export class Forward {
   #body: Op[] = [];
   #logits: Op[] = [];
   #guide: Op[] = [];
-  #filters: Op[] = [];
   #stats: Op[] = [];
   #filteredStats: Op[] = [];
   #reveal: Op[] = [];
@@ -78,7 +77,7 @@ export class Forward {
     const ops = [
       ...(guided ? this.#guide : []),
       ...(suppressed > 0 && this.#suppress ? [this.#suppress(suppressed)] : []),
-      ...(filtered ? [...this.#filters, ...this.#filteredStats] : this.#stats),
+      ...(filtered ? this.#filteredStats : this.#stats),
     ];
     return ops.map((op) => op({ rows, visible: 0, span: 0 }, planOffset));
   }
@@ -90,14 +89,14 @@ export class Forward {
 
   async #build(): Promise<void> {
     const { layers } = this.#weights;
-    const [embedding, head, ...bodies] = await Promise.all([
+    const [embedding, head, , ...bodies] = await Promise.all([
       this.#buildEmbedding(),
       this.#buildHead(),
+      this.#buildAnswers(),
       ...layers.map((weights, layer) => this.#buildLayer(weights, layer)),
     ]);
     this.#body = [...embedding, ...bodies.flat()];
     this.#logits = head;
-    await this.#buildAnswers();
   }
 
   async #buildEmbedding(): Promise<Op[]> {
@@ -146,22 +145,25 @@ export class Forward {
     const { logits, cutoff, partials, answers, canvas, suppress: list } = this.#scratch.buffers;
     const geometry = statsGeometry(this.#gpu.profile, vocabSize);
     const at = (role: string): Place => ({ role, layer: null });
-    const suppressKernel = suppress(vocabSize, 1);
-    const suppressOp = await this.#op(suppressKernel, [list, logits], at("suppress"));
+    const stats = (filtered: boolean) =>
+      this.#op(rowStats(geometry, vocabSize, filtered), [logits, cutoff, partials], at("row_stats"));
+    const [suppressOp, guideOp, allStats, filteredStats, answerOp, cutoffOp, revealOp] = await Promise.all([
+      this.#op(suppress(vocabSize, 1), [list, logits], at("suppress")),
+      this.#op(guide(vocabSize), [logits], at("guide")),
+      stats(false),
+      stats(true),
+      this.#op(rowAnswer(geometry, vocabSize), [partials, answers], at("row_answer")),
+      this.#op(sampleCutoff(this.#lanes, vocabSize), [logits, cutoff], at("sample_cutoff")),
+      this.#op(reveal(this.#gpu.profile, this.#scratch.capacity.answers), [answers, canvas], at("reveal")),
+    ]);
     this.#suppress = (ids) => (extent, planOffset) => {
       const kernel = suppress(vocabSize, ids);
       return { ...suppressOp(extent, planOffset), ...kernel.work(extent), grid: kernel.grid(extent) };
     };
-    const stats = (filtered: boolean) =>
-      Promise.all([
-        this.#op(rowStats(geometry, vocabSize, filtered), [logits, cutoff, partials], at("row_stats")),
-        this.#op(rowAnswer(geometry, vocabSize), [partials, answers], at("row_answer")),
-      ]);
-    this.#guide = [await this.#op(guide(vocabSize), [logits], at("guide"))];
-    this.#stats = await stats(false);
-    this.#filteredStats = await stats(true);
-    this.#filters = [await this.#op(sampleCutoff(this.#lanes, vocabSize), [logits, cutoff], at("sample_cutoff"))];
-    this.#reveal = [await this.#op(reveal(this.#gpu.profile, this.#scratch.capacity.answers), [answers, canvas], at("reveal"))];
+    this.#guide = [guideOp];
+    this.#stats = [allStats, answerOp];
+    this.#filteredStats = [cutoffOp, filteredStats, answerOp];
+    this.#reveal = [revealOp];
   }
 
   /** A linear layer: the kernel is chosen by the rows of the pass. */

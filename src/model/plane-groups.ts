@@ -3,9 +3,10 @@ import { ensure } from "../errors";
 import { DECODERS, GROUP } from "../formats/dequantize";
 import { floatToHalf, HALF_MAX, halfValues } from "../formats/float16";
 import type { StoredDtype } from "../formats/tensor";
+import type { WeightFormat } from "../kernels/weight";
 
-/** Element format of a plane. q4: 0..15, affine; q8: int8, affine. */
-export type PlaneFormat = "q4" | "q8" | "f16" | "f32";
+/** Element format of a plane, as the kernels read it. q4: 0..15, affine; q8: int8, affine. */
+export type PlaneFormat = WeightFormat;
 
 /** Arrays of a plane; `stride` is the distance between two rows of words, and of scales. */
 export interface GroupTarget {
