@@ -1,18 +1,35 @@
 /** A decoder is a generator of passes: it yields what to run in one submit, and is sent the results. It runs nothing and knows no device. */
+import type { PassResult } from "../model/engine";
 import type { Pass, Row } from "../model/pass";
 import type { Canvas } from "./canvas";
 import type { ForwardKind } from "./step";
 
+/** A token for a place of the canvas; the mask's id makes the place unknown again. */
+export interface Write {
+  readonly place: number;
+  readonly id: number;
+  /** Ranking value that a trace reports; absent: that of the last forward's answer for the place, where it has one. */
+  readonly confidence?: number | undefined;
+}
+
 /** A pass with the name that its forward has in a trace. */
 export interface PlannedPass extends Pass {
   readonly kind: ForwardKind;
+  /**
+   * Put into the canvas, host's and device's copy, before the pass runs; the prompt is never written. Whatever is not the mask counts as revealed by the
+   * forward before, whose answers it was decided on. With no rows the pass is this write alone, and no forward.
+   */
+  readonly write?: readonly Write[] | undefined;
+  /** What the rows read at these places in this pass only: the device's copy, restored before the next submit. Never part of the answer. */
+  readonly draft?: readonly Write[] | undefined;
 }
 
 /**
- * Yields the passes of one submit; by the time it goes on, the canvas holds what they revealed. Passes planned ahead of a stop id are dropped by
- * whoever runs them (their rows were computed for nothing), so a decoder looks at the canvas only.
+ * Yields the passes of one submit and is sent their results: by then the canvas holds what they revealed. A result's answers are those of every row with
+ * a goal, in row order, known places too. Passes planned ahead of a stop id are dropped by whoever runs them (their rows were computed for nothing) and
+ * their results are left out. A pass that writes or drafts begins a submit of its own.
  */
-export type Decoder = Generator<readonly PlannedPass[], void, void>;
+export type Decoder = Generator<readonly PlannedPass[], void, readonly PassResult[]>;
 
 /** What every decoder is given. */
 export interface DecoderContext {

@@ -118,7 +118,8 @@ export async function* generate(
     for (const forward of forwards) count(forward, false);
     for (const forward of dropped) count(forward, true);
     if (revealed.length > 0 && clock.first === 0) clock.first = now();
-    if (clock.prefilled === 0 || forwards.every(({ kind }) => kind === "prefill")) clock.prefilled = now();
+    if (clock.prefilled === 0 || (forwards.length > 0 && forwards.every(({ kind }) => kind === "prefill")))
+      clock.prefilled = now();
     const delta = follower.take(knownAnswer(canvas.tokens, resolved));
     yield { canvas: [...canvas.tokens], revealed, text: follower.text, delta, forwards: tally.nfe, rows };
     if (follower.stopped) break;

@@ -4,6 +4,7 @@ import type { Dispatch } from "../kernels/dispatch";
 import type { Engine, PassResult } from "../model/engine";
 import type { Answer, Metric, Sampling } from "../model/pass";
 import type { Canvas } from "./canvas";
+import { CanvasCopy } from "./canvas-copy";
 import type { Decoder, PlannedPass } from "./decoder";
 import type { ForwardKind, ForwardTrace, Revealed } from "./step";
 
@@ -41,57 +42,127 @@ export interface RunOptions {
 const rankingValue = (metric: Metric) => (answer: Answer) =>
   metric === "entropy" ? -answer.entropy : metric === "margin" ? answer.margin : answer.confidence;
 
+/** A forward that a later write may still be counted to. */
+interface OpenForward extends Forwarded {
+  readonly revealed: Revealed[];
+}
+
+/** Passes of one submit: one that writes begins a new one, because what the queue writes is there before all of a submit. */
+function submitsOf(passes: readonly PlannedPass[]): PlannedPass[][] {
+  const submits: PlannedPass[][] = [];
+  for (const pass of passes) {
+    const last = submits.at(-1);
+    const writes = (pass.write?.length ?? 0) > 0 || (pass.draft?.length ?? 0) > 0;
+    if (last && !writes && !last.at(-1)?.draft?.length) last.push(pass);
+    else submits.push([pass]);
+  }
+  return submits;
+}
+
 /**
- * Yields after every submit. An abort ends the run after the submit in flight.
+ * Yields after every list of passes. An abort ends the run after the submit in flight.
  * @throws whatever the engine throws; `bad-option` when a decoder makes no progress (nothing it may reveal is left)
  */
 export async function* runDecoder(engine: Engine, decoder: Decoder, options: RunOptions): AsyncGenerator<Progress, void, void> {
-  const { canvas, sampling, stopIds } = options;
+  const run = new Run(engine, options);
   engine.resetDraws();
-  engine.writeCanvas(0, options.guided ? [...canvas.tokens, ...canvas.withoutPrompt()] : canvas.tokens);
-  let written = canvas.length * (options.guided ? 2 : 1);
-  // Every schedule reveals at least every second pass; more passes than that is a decoder that stands still.
-  let budget = 0;
-  for (let next = decoder.next(); !next.done; next = decoder.next()) {
+  for (let next = decoder.next(); !next.done; next = decoder.next(run.results)) {
     if (options.signal?.aborted) return;
-    const passes = next.value;
-    let needed = 0;
-    for (const { rows } of passes) for (const { place, goal } of rows) needed = Math.max(needed, place + 1, (goal ?? 0) + 1);
-    if (needed > written) {
-      engine.writeCanvas(written, new Array<number>(needed - written).fill(canvas.maskId));
-      written = needed;
-    }
-    const results = await engine.run(passes, sampling, canvas.maskId);
-    const progress = follow(passes, results, { canvas, stopIds, metric: options.metric ?? "confidence" });
-    // A revealed mask is no progress: the canvas is what it was.
-    budget = progress.revealed.some(({ id }) => id !== canvas.maskId) ? 0 : budget + 1;
-    ensure(
-      budget <= 2 * engine.slots,
-      "bad-option",
-      `the decoder revealed nothing in ${budget} forwards: every candidate is the mask`,
-    );
-    yield progress;
+    yield await run.advance(next.value);
   }
 }
 
-function follow(
-  passes: readonly PlannedPass[],
-  results: readonly PassResult[],
-  { canvas, stopIds, metric }: { canvas: Canvas; stopIds: ReadonlySet<number>; metric: Metric },
-): Progress {
-  const forwards: Forwarded[] = [];
-  const dropped: Forwarded[] = [];
-  const value = rankingValue(metric);
-  for (const [i, { kind, rows, guidance }] of passes.entries()) {
-    const { answers, dispatches, passNs, dispatchNs } = results[i] as PassResult;
-    const late = i > 0 && canvas.stopIndex(stopIds) >= 0;
-    const revealed = late ? [] : canvas.apply(answers, value);
-    const half = guidance ? rows.length / 2 : rows.length;
-    const places = rows.slice(0, half).map(({ place }) => place);
-    const cost = { forwards: guidance ? 2 : 1, computed: rows.length, dispatches, passNs, dispatchNs };
-    (late ? dropped : forwards).push({ kind, rows: places, revealed, ...cost });
+/** A run between two yields of its decoder. */
+class Run {
+  readonly #engine: Engine;
+  readonly #options: RunOptions;
+  readonly #copy: CanvasCopy;
+  readonly #value: (answer: Answer) => number;
+  #last: OpenForward | null = null;
+  #answers: readonly Answer[] = [];
+  #mostKnown = 0;
+  #still = 0;
+  /** Results of the passes that counted, of the last list. */
+  results: PassResult[] = [];
+
+  constructor(engine: Engine, options: RunOptions) {
+    this.#engine = engine;
+    this.#options = options;
+    this.#copy = new CanvasCopy(engine, options.canvas, options.guided ?? false);
+    this.#value = rankingValue(options.metric ?? "confidence");
   }
-  return { forwards, dropped, revealed: forwards.flatMap(({ revealed }) => revealed) };
+
+  async advance(passes: readonly PlannedPass[]): Promise<Progress> {
+    const { canvas, sampling, stopIds } = this.#options;
+    const forwards: OpenForward[] = [];
+    const dropped: Forwarded[] = [];
+    const revealed: Revealed[] = [];
+    this.results = [];
+    for (const [i, submit] of submitsOf(passes).entries()) {
+      if (i > 0 && canvas.stopIndex(stopIds) >= 0) break;
+      this.#prepare(submit);
+      revealed.push(...this.#written(submit[0] as PlannedPass));
+      const computing = submit.filter(({ rows }) => rows.length > 0);
+      const came = computing.length > 0 ? await this.#engine.run(computing, sampling, canvas.maskId) : [];
+      for (const pass of submit) {
+        const result = pass.rows.length > 0 ? (came[computing.indexOf(pass)] as PassResult) : NOTHING;
+        const late = this.results.length > 0 && canvas.stopIndex(stopIds) >= 0;
+        const gained = late ? [] : canvas.apply(result.answers, this.#value);
+        if (!late) this.results.push(result);
+        if (pass.rows.length === 0) continue;
+        const forward = forwardOf(pass, result, gained);
+        (late ? dropped : forwards).push(forward);
+        revealed.push(...gained);
+        if (late) continue;
+        this.#last = forward;
+        this.#answers = result.answers;
+      }
+    }
+    this.#checkProgress();
+    return { forwards, dropped, revealed };
+  }
+
+  #prepare(submit: readonly PlannedPass[]): void {
+    for (const pass of submit) this.#copy.prepare(pass);
+  }
+
+  /** What a pass's own writes reveal: decided on the last forward's answers, so counted to it. */
+  #written({ write = [] }: PlannedPass): Revealed[] {
+    const values = new Map(this.#answers.map((answer) => [answer.goal, this.#value(answer)]));
+    const revealed = write
+      .filter(({ id }) => id !== this.#options.canvas.maskId)
+      .map(({ place, id, confidence }) => ({ position: place, id, confidence: confidence ?? values.get(place) ?? 1 }))
+      .sort((a, b) => a.position - b.position);
+    this.#last?.revealed.push(...revealed);
+    this.#last?.revealed.sort((a, b) => a.position - b.position);
+    return revealed;
+  }
+
+  /**
+   * Every schedule reveals at least every second pass, and one that remasks fills its canvas again: many more passes than there are places, with no more
+   * known than ever before, are a decoder that stands still. A revealed mask is no progress: the canvas is what it was.
+   */
+  #checkProgress(): void {
+    const { canvas } = this.#options;
+    const known = canvas.length - canvas.promptLength - canvas.masks(canvas.promptLength, canvas.length).length;
+    this.#still = known > this.#mostKnown ? 0 : this.#still + 1;
+    this.#mostKnown = Math.max(known, this.#mostKnown);
+    ensure(
+      this.#still <= 2 * this.#engine.slots,
+      "bad-option",
+      () =>
+        `the decoder revealed nothing in ${this.#still} forwards: every candidate is the mask, or what is revealed is masked again`,
+    );
+  }
+}
+
+const NOTHING: PassResult = { answers: [], dispatches: [] };
+
+function forwardOf({ kind, rows, guidance }: PlannedPass, result: PassResult, revealed: Revealed[]): OpenForward {
+  const { dispatches, passNs, dispatchNs } = result;
+  const half = guidance ? rows.length / 2 : rows.length;
+  const places = rows.slice(0, half).map(({ place }) => place);
+  return { kind, rows: places, revealed, forwards: guidance ? 2 : 1, computed: rows.length, dispatches, passNs, dispatchNs };
 }
 
 /** Forwards by kind. */
