@@ -1,10 +1,12 @@
 """Packs a LLaMA-shaped Hugging Face checkpoint (safetensors) into the folder that the loader serves.
 
     python training/pack.py CHECKPOINT_DIR models/ar --name ridgepoint-tiny-ar
+    python training/pack.py CHECKPOINT_DIR weights/q4_0/ar --name ridgepoint-tiny-ar --type q4_0
 
-Reads config.json, tokenizer.json, tokenizer_config.json and model.safetensors; writes model.gguf (Q8_0 matrices and
-embedding, f32 norms), copies the three JSON files and writes files.json. The same input gives the same bytes. Then reads
-the GGUF back and compares every tensor with the checkpoint.
+Reads config.json, tokenizer.json, tokenizer_config.json and model.safetensors; writes model.gguf (matrices in --type, norms
+in f32), copies the three JSON files and writes files.json. The embedding, which is the head too, stays Q8_0 where matrices
+have 4 bits, as llama.cpp keeps it longer than the rest. The same input gives the same bytes. Then reads the GGUF back and
+compares every tensor with the checkpoint.
 
 It knows nothing of training, and of no architecture but LLaMA with a tied head and a byte-level BPE tokenizer.
 """
@@ -12,6 +14,7 @@ It knows nothing of training, and of no architecture but LLaMA with a tied head 
 import argparse
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
@@ -19,8 +22,45 @@ import numpy as np
 from safetensors import safe_open
 
 SIDECARS = ["config.json", "tokenizer.json", "tokenizer_config.json"]
-Q8_0 = gguf.GGMLQuantizationType.Q8_0
-BLOCK = 32  # weights that share one f16 scale in Q8_0
+BLOCK = 32  # weights that share one f16 scale, and in q4_1 one f16 minimum
+EMBEDDING = "token_embd.weight"
+
+
+@dataclass(frozen=True)
+class Type:
+    stored: gguf.GGMLQuantizationType
+    embedding: gguf.GGMLQuantizationType
+    file: gguf.LlamaFileType
+
+    def of(self, tensor: str, values: np.ndarray) -> gguf.GGMLQuantizationType:
+        if values.ndim != 2:
+            return gguf.GGMLQuantizationType.F32
+        return self.embedding if tensor == EMBEDDING else self.stored
+
+
+F32, Q8_0, Q4_0, Q4_1 = (gguf.GGMLQuantizationType[name] for name in ("F32", "Q8_0", "Q4_0", "Q4_1"))
+TYPES = {
+    "q8_0": Type(Q8_0, Q8_0, gguf.LlamaFileType.MOSTLY_Q8_0),
+    "q4_0": Type(Q4_0, Q8_0, gguf.LlamaFileType.MOSTLY_Q4_0),
+    "q4_1": Type(Q4_1, Q8_0, gguf.LlamaFileType.MOSTLY_Q4_1),
+    "f32": Type(F32, F32, gguf.LlamaFileType.ALL_F32),
+}
+
+
+def step_of(stored: gguf.GGMLQuantizationType, blocks: np.ndarray) -> np.ndarray:
+    """Distance of two neighbouring stored values, by block of weights [n, 32]."""
+    span = {
+        Q8_0: lambda: np.abs(blocks).max(1) / 127,
+        Q4_0: lambda: np.abs(blocks).max(1) / 8,
+        Q4_1: lambda: (blocks.max(1) - blocks.min(1)) / 15,
+    }[stored]()
+    return np.maximum(span, 1e-12)[:, None]
+
+
+# Largest error in steps: half a step of rounding and the f16 rounding (2^-11) of the scale times the largest multiple of it.
+# Q4_0 holds -8..7: the value opposite to the largest is off by a whole step. Q4_1 rounds its minimum to f16 too, which is
+# at most 15 steps where a block has both signs, and more where all its weights lie far from zero: 32 is generous.
+LARGEST_ERROR = {Q8_0: 0.5 + 127 * 2**-11, Q4_0: 1 + 8 * 2**-11, Q4_1: 0.5 + (15 + 32) * 2**-11}
 
 
 def gguf_names(layers: int) -> dict[str, str]:
@@ -105,11 +145,11 @@ def write_tokenizer(w: gguf.GGUFWriter, tokenizer: dict, tokenizer_config: dict,
     w.add_chat_template(tokenizer_config["chat_template"])
 
 
-def write_gguf(path: Path, name: str, folder: Path, config: dict, tensors: dict[str, np.ndarray]) -> None:
+def write_gguf(path: Path, name: str, folder: Path, config: dict, tensors: dict[str, np.ndarray], type: Type) -> None:
     w = gguf.GGUFWriter(path, "llama")
     w.add_name(name)
     w.add_license("apache-2.0")
-    w.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+    w.add_file_type(type.file)
     w.add_quantization_version(gguf.GGML_QUANT_VERSION)
     w.add_vocab_size(config["vocab_size"])
     w.add_context_length(config["max_position_embeddings"])
@@ -123,8 +163,8 @@ def write_gguf(path: Path, name: str, folder: Path, config: dict, tensors: dict[
     w.add_rope_dimension_count(config["head_dim"])
     w.add_rope_freq_base(config["rope_theta"])
     w.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    generation = config.get("generation")
-    if generation:
+    generation = config.get("generation", {})
+    if "logit_shift" in generation:
         w.add_causal_attention(False)  # block-causal has no key in GGUF: config.json is the authority
         w.add_diffusion_shift_logits(generation["logit_shift"])
     write_tokenizer(
@@ -134,35 +174,34 @@ def write_gguf(path: Path, name: str, folder: Path, config: dict, tensors: dict[
         config,
     )
     for tensor, values in tensors.items():
-        if values.ndim == 2:
-            w.add_tensor(tensor, gguf.quantize(values, Q8_0), raw_dtype=Q8_0)
-        else:
-            w.add_tensor(tensor, values)
+        stored = type.of(tensor, values)
+        w.add_tensor(tensor, gguf.quantize(values, stored), raw_dtype=stored)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
     w.close()
 
 
-def verify(path: Path, tensors: dict[str, np.ndarray]) -> float:
-    """Reads the file back; returns the largest error in units of the block's step. Norms must be equal."""
-    worst = 0.0
+def verify(path: Path, tensors: dict[str, np.ndarray], type: Type) -> float:
+    """Reads the file back; returns the largest error in units of the block's step. Tensors in f32 must be equal."""
+    largest = 0.0
     read = {t.name: t for t in gguf.GGUFReader(path).tensors}
     if list(read) != list(tensors):
         raise SystemExit(f"pack: {path} holds other tensors than were written")
     for name, values in tensors.items():
-        t = read[name]
+        t, stored = read[name], type.of(name, values)
+        if t.tensor_type != stored:
+            raise SystemExit(f"pack: {path}: {name} is {t.tensor_type.name}, expected {stored.name}")
         got = gguf.dequantize(t.data, t.tensor_type).reshape(values.shape)
-        if values.ndim == 1:
+        if stored == F32:
             np.testing.assert_array_equal(got, values, name)
             continue
         blocks = values.reshape(-1, BLOCK)
-        step = np.maximum(np.abs(blocks).max(1, keepdims=True) / 127, 1e-12)
-        worst = max(worst, float((np.abs(got.reshape(-1, BLOCK) - blocks) / step).max()))
-    # Half a step of rounding, and 127 steps times the f16 rounding (2^-11) of the scale.
-    if worst > 0.5 + 127 * 2**-11:
-        raise SystemExit(f"pack: {path} differs from the checkpoint by {worst:.3f} steps")
-    return worst
+        error = float((np.abs(got.reshape(-1, BLOCK) - blocks) / step_of(stored, blocks)).max())
+        if error > LARGEST_ERROR[stored]:
+            raise SystemExit(f"pack: {path}: {name} differs from the checkpoint by {error:.3f} steps of {stored.name}")
+        largest = max(largest, error)
+    return largest
 
 
 def main() -> None:
@@ -170,18 +209,20 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--name", required=True, help="general.name of the GGUF")
+    parser.add_argument("--type", choices=TYPES, default="q8_0", help="of the matrices")
     args = parser.parse_args()
+    type = TYPES[args.type]
     config = json.loads((args.checkpoint / "config.json").read_text("utf-8"))
     tensors = tensors_of(read_safetensors(args.checkpoint / "model.safetensors"), config)
     args.out.mkdir(parents=True, exist_ok=True)
     for name in SIDECARS:
         shutil.copyfile(args.checkpoint / name, args.out / name)
     model = args.out / "model.gguf"
-    write_gguf(model, args.name, args.checkpoint, config, tensors)
+    write_gguf(model, args.name, args.checkpoint, config, tensors, type)
     (args.out / "files.json").write_text(json.dumps([*SIDECARS, model.name]) + "\n")
-    worst = verify(model, tensors)
+    largest = verify(model, tensors, type)
     parameters = sum(t.size for t in tensors.values())
-    print(f"{model}: {parameters} parameters, {model.stat().st_size} bytes, largest error {worst:.3f} steps of its block")
+    print(f"{model}: {parameters} parameters, {model.stat().st_size} bytes, largest error {largest:.3f} steps of its block")
 
 
 if __name__ == "__main__":
