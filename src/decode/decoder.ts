@@ -15,6 +15,8 @@ export interface Write {
 /** A pass with the name that its forward has in a trace. */
 export interface PlannedPass extends Pass {
   readonly kind: ForwardKind;
+  /** The run's other model computes it, on a canvas of its own; all passes of one list are for one model. Absent: the model that answers. */
+  readonly on?: "assistant" | undefined;
   /**
    * Put into the canvas, host's and device's copy, before the pass runs; the prompt is never written. Whatever is not the mask counts as revealed by the
    * forward before, whose answers it was decided on. With no rows the pass is this write alone, and no forward.

@@ -27,6 +27,13 @@ export interface Progress {
   readonly dropped: readonly Forwarded[];
 }
 
+/** The other model of a speculation: it drafts tokens, or checks them. */
+export interface Assistant {
+  readonly engine: Engine;
+  readonly canvas: Canvas;
+  readonly sampling: Sampling;
+}
+
 export interface RunOptions {
   readonly canvas: Canvas;
   readonly sampling: Sampling;
@@ -35,6 +42,8 @@ export interface RunOptions {
   readonly guided?: boolean;
   /** Ranking value that a trace reports. */
   readonly metric?: Metric;
+  /** Runs the passes that are planned for it; what these reveal stays on its canvas and is no part of the answer. */
+  readonly assistant?: Assistant | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -66,11 +75,26 @@ function submitsOf(passes: readonly PlannedPass[]): PlannedPass[][] {
 export async function* runDecoder(engine: Engine, decoder: Decoder, options: RunOptions): AsyncGenerator<Progress, void, void> {
   const run = new Run(engine, options);
   engine.resetDraws();
-  for (let next = decoder.next(); !next.done; next = decoder.next(run.results)) {
+  const { assistant } = options;
+  const aside = assistant && new Run(assistant.engine, { ...assistant, stopIds: new Set() });
+  assistant?.engine.resetDraws();
+  for (let next = decoder.next(), results = NO_RESULTS; !next.done; next = decoder.next(results)) {
     if (options.signal?.aborted) return;
-    yield await run.advance(next.value);
+    const helps = next.value[0]?.on === "assistant";
+    const lane = helps ? aside : run;
+    ensure(lane, "bad-option", "the decoder plans passes for another model, and there is none");
+    const progress = await lane.advance(next.value);
+    results = lane.results;
+    yield helps ? withoutReveals(progress) : progress;
   }
 }
+
+/** What an assistant reveals to itself is no part of the answer. */
+const withoutReveals = ({ forwards, dropped }: Progress): Progress => ({
+  forwards: forwards.map((forward) => ({ ...forward, revealed: [] })),
+  dropped,
+  revealed: [],
+});
 
 /** A run between two yields of its decoder. */
 class Run {
@@ -157,6 +181,7 @@ class Run {
 }
 
 const NOTHING: PassResult = { answers: [], dispatches: [] };
+const NO_RESULTS: readonly PassResult[] = [];
 
 function forwardOf({ kind, rows, guidance }: PlannedPass, result: PassResult, revealed: Revealed[]): OpenForward {
   const { dispatches, passNs, dispatchNs } = result;

@@ -9,9 +9,10 @@ export interface Revealed {
 
 /**
  * `prefill` keeps K/V of the prompt, `full` computes the whole canvas, `suffix` block + suffix (prefix cache), `block` the active block,
- * `commit` a clean block (or, for AR, one decoded token) and keeps its K/V.
+ * `commit` a clean block (or, for AR, one decoded token) and keeps its K/V, `draft` proposes tokens with the other model of a speculation, `verify` checks
+ * proposals with an autoregressive model.
  */
-export type ForwardKind = "prefill" | "full" | "suffix" | "block" | "commit";
+export type ForwardKind = "prefill" | "full" | "suffix" | "block" | "commit" | "draft" | "verify";
 
 /** One model forward, as `--trace` and `replay` print it. `rows` are canvas positions. */
 export interface ForwardTrace {
@@ -63,6 +64,19 @@ export interface Timings {
   readonly stepNs?: number;
 }
 
+/** How well the drafts of a run with `speculate` were met. */
+export interface SpeculationResult {
+  /** Proposed tokens that were checked (for self-speculation: guessed steps). */
+  readonly drafted: number;
+  readonly accepted: number;
+  /** accepted / drafted, 0 where nothing was drafted. */
+  readonly acceptanceRate: number;
+  /** Forwards spent on proposals alone. */
+  readonly draftForwards: number;
+  /** Forwards that checked proposals. */
+  readonly verifyForwards: number;
+}
+
 export interface GenerationResult {
   /** New ids, cut after a stop id: the answer. */
   readonly ids: readonly number[];
@@ -86,6 +100,8 @@ export interface GenerationResult {
   readonly dispatches: number;
   readonly submits: number;
   readonly readbacks: number;
+  /** Only with `speculate`. */
+  readonly speculation?: SpeculationResult;
   /** Only with `trace: true`. */
   readonly trace?: readonly ForwardTrace[];
 }

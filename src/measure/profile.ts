@@ -32,6 +32,8 @@ const PHASES: Readonly<Record<ForwardKind, string>> = {
   suffix: "denoise",
   block: "denoise",
   commit: "commit",
+  draft: "draft",
+  verify: "verify",
 };
 
 /** Phase of a forward: a decoded token of an AR model, or a full pass of an uncached diffusion run, has a name of its own. */
