@@ -2,18 +2,21 @@
  * Block diffusion without shift (SDAR; dllm's BD3LM with a grid offset): transient passes over the active block, then a commit pass that keeps the keys
  * and values of the clean block. The cache is exact. Blocks lie on the grid ⌊(place + gridOffset) / blockLength⌋.
  */
-import { type Decoder, type DecoderContext, goalsOf, rowsOf } from "./decoder";
-import { revealOf, type Selection } from "./selection";
+import type { Row } from "../model/pass";
+import { type Decoder, type DecoderContext, rowsOf } from "./decoder";
+import { Denoiser, type Denoising } from "./denoise";
 
-export interface BlockDiffusionOptions {
+export interface BlockDiffusionOptions extends Denoising {
   readonly blockLength: number;
   readonly gridOffset: number;
-  readonly selection: Selection;
-  /** Counts of a block's passes from its masks; null for rules without a schedule. */
-  readonly schedule: ((masks: number) => readonly number[]) | null;
   /** Whether the last block gets its commit pass too, as the references do. */
   readonly commitLast: boolean;
   readonly earlyStop: boolean;
+  /**
+   * The clean rows of a block are computed in the next block's first pass instead of one of their own: the same tokens in one forward less a block,
+   * because no row of the block sees the next.
+   */
+  readonly fusedCommit?: boolean;
 }
 
 /** The end of the block that a place lies in. */
@@ -36,35 +39,38 @@ export function* prefillBlocks(
   }
 }
 
+/** Rows of a block that wants no answers. */
+const plainRows = (start: number, stop: number): Row[] =>
+  rowsOf(
+    start,
+    stop,
+    () => stop,
+    () => null,
+  );
+
 export function* blockDiffusion({ canvas, stopIds, maxRows }: DecoderContext, options: BlockDiffusionOptions): Decoder {
-  const { blockLength, gridOffset, selection } = options;
+  const { blockLength, gridOffset, fusedCommit = false } = options;
   const prefilled = Math.max(0, blockEnd(canvas.promptLength, blockLength, gridOffset) - blockLength);
   yield* prefillBlocks(prefilled, maxRows, options, null);
   const end = blockEnd(canvas.length - 1, blockLength, gridOffset);
   canvas.extend(end);
+  // Clean rows that no pass has kept yet: with a fused commit they go along with the next block's first pass.
+  let pending: Row[] = [];
   for (let start = prefilled; start < end; ) {
     const stop = blockEnd(start, blockLength, gridOffset);
-    const counts = options.schedule?.(canvas.masks(start, stop).length) ?? null;
-    for (let step = 0; ; step++) {
-      const masks = canvas.masks(start, stop);
-      if (masks.length === 0) break;
-      const rows = rowsOf(start, stop, () => stop, goalsOf(masks, false));
-      yield [{ kind: "block", rows, reveal: revealOf(selection, counts?.[step] ?? 1) }];
+    const denoiser = new Denoiser(canvas, options, start, stop);
+    const rows = plainRows(start, stop);
+    while (!denoiser.done) {
+      yield* denoiser.pass({ kind: "block", rows: [...pending, ...denoiser.asked(rows, false)] });
+      pending = [];
     }
     const ended = options.earlyStop && canvas.stopIndex(stopIds) >= 0;
     if (!ended && (options.commitLast || stop < end)) {
-      yield [
-        {
-          kind: "commit",
-          rows: rowsOf(
-            start,
-            stop,
-            () => stop,
-            () => null,
-          ),
-          reveal: { rule: "none" },
-        },
-      ];
+      pending = [...pending, ...plainRows(start, stop)];
+      if (!fusedCommit || stop === end || pending.length + blockLength > maxRows) {
+        yield [{ kind: "commit", rows: pending, reveal: { rule: "none" } }];
+        pending = [];
+      }
     }
     if (ended) return;
     start = stop;

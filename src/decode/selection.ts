@@ -1,5 +1,6 @@
-/** Selection rules: which answers of a step are revealed. Here as data; `reveal.wgsl` carries them out. */
+/** Selection rules: which answers of a step are revealed. Here as data; `reveal.wgsl` carries them out, the host where a rule is a function. */
 import type { Metric, Reveal } from "../model/pass";
+import type { HostRule } from "./host-rule";
 
 export type Selection =
   | { readonly rule: "schedule"; readonly metric: Metric }
@@ -7,7 +8,8 @@ export type Selection =
   | { readonly rule: "threshold"; readonly threshold: number; readonly strict: boolean; readonly metric: Metric }
   | { readonly rule: "dynamic"; readonly threshold: number; readonly metric: Metric }
   | { readonly rule: "factor"; readonly factor: number; readonly metric: Metric }
-  | { readonly rule: "eb"; readonly gamma: number; readonly metric: Metric };
+  | { readonly rule: "eb"; readonly gamma: number; readonly metric: Metric }
+  | { readonly rule: "host"; readonly host: HostRule; readonly metric: Metric };
 
 /** The rule of one step; `count` is the schedule's number, for rules that have one. */
 export function revealOf(selection: Selection, count: number): Reveal {
@@ -25,5 +27,10 @@ export function revealOf(selection: Selection, count: number): Reveal {
       return { rule: "factor", bound: selection.factor, metric };
     case "eb":
       return { rule: "entropy-bound", bound: selection.gamma, metric };
+    case "host":
+      return { rule: "none" };
   }
 }
+
+/** Rules that reveal as many places as a schedule says. */
+export const isScheduled = ({ rule }: Selection): boolean => rule === "schedule" || rule === "sequential" || rule === "dynamic";

@@ -3,25 +3,23 @@
  * the first place of an active block is never masked. Sub-blocks are decoded left to right; with the sub-block cache only their rows are recomputed.
  */
 import { prefillBlocks } from "./block-diffusion";
-import { type Decoder, type DecoderContext, goalsOf, rowsOf } from "./decoder";
-import { revealOf, type Selection } from "./selection";
+import { type Decoder, type DecoderContext, rowsOf } from "./decoder";
+import { Denoiser, type Denoising } from "./denoise";
 
-export interface ShiftedBlockDiffusionOptions {
+/** Its schedule is that of a sub-block. */
+export interface ShiftedBlockDiffusionOptions extends Denoising {
   readonly blockLength: number;
   readonly subBlockLength: number;
   readonly subBlockCache: boolean;
   /** Blocks after the prefill. */
   readonly blocks: number;
-  readonly selection: Selection;
-  /** Counts of a sub-block's passes from its masks; null for rules without a schedule. */
-  readonly schedule: ((masks: number) => readonly number[]) | null;
 }
 
 export function* shiftedBlockDiffusion(
   { canvas, stopIds, maxRows }: DecoderContext,
   options: ShiftedBlockDiffusionOptions,
 ): Decoder {
-  const { blockLength, subBlockLength, selection } = options;
+  const { blockLength, subBlockLength } = options;
   const { promptLength } = canvas;
   const prefilled = Math.floor(promptLength / blockLength) * blockLength;
   const grid = { blockLength, gridOffset: 0 };
@@ -34,13 +32,16 @@ export function* shiftedBlockDiffusion(
     let cached = false;
     for (let sub = start; sub < stop; sub += subBlockLength) {
       const subStop = sub + subBlockLength;
-      const counts = options.schedule?.(canvas.masks(sub, subStop).length) ?? null;
-      for (let step = 0; !ended(); step++) {
-        const masks = canvas.masks(sub, subStop);
-        if (masks.length === 0) break;
+      const denoiser = new Denoiser(canvas, options, sub, subStop);
+      while (!denoiser.done && !ended()) {
         const whole = !options.subBlockCache || !cached || canvas.isMasked(sub);
-        const rows = rowsOf(whole ? start : sub, whole ? stop : subStop, () => stop, goalsOf(masks, true));
-        yield [{ kind: "block", rows, reveal: revealOf(selection, counts?.[step] ?? 1) }];
+        const rows = rowsOf(
+          whole ? start : sub,
+          whole ? stop : subStop,
+          () => stop,
+          () => null,
+        );
+        yield* denoiser.pass({ kind: "block", rows: denoiser.asked(rows, true) });
         cached = true;
       }
     }
