@@ -2,16 +2,19 @@
 import { formatNs } from "./format";
 import type { DeviceDocument } from "./session";
 
+/** The adapter as it names itself. */
+export const deviceName = ({ vendor, architecture, description }: DeviceDocument): string =>
+  [vendor, architecture, description].filter(Boolean).join(" ") || "unknown";
+
 /** Adapter, browser, features and clock in four lines. */
 export function deviceCard(device: DeviceDocument): string {
-  const { vendor, architecture, description, software, features, subgroupMinSize, subgroupMaxSize, timestampQuantumNs } = device;
-  const name = [vendor, architecture, description].filter(Boolean).join(" ");
+  const { software, features, subgroupMinSize, subgroupMaxSize, timestampQuantumNs } = device;
   const subgroups =
     subgroupMaxSize > 0 ? `subgroups of ${[...new Set([subgroupMinSize, subgroupMaxSize])].join("–")}` : "no subgroups";
   const clock =
     timestampQuantumNs === null ? "no GPU clock (timestamp-query)" : `GPU clock steps of ${formatNs(timestampQuantumNs)}`;
   return [
-    `device   ${name || "unknown"}${software ? " (a CPU: speeds say nothing of a GPU)" : ""}`,
+    `device   ${deviceName(device)}${software ? " (a CPU: speeds say nothing of a GPU)" : ""}`,
     `browser  ${device.browser}`,
     `has      ${features.length > 0 ? features.join(", ") : "no optional features"}; ${subgroups}`,
     `timer    ${clock}`,

@@ -4,6 +4,7 @@ import manifest from "../package.json" with { type: "json" };
 import { closeAll, closeOnSignals } from "./cleanup";
 import { registerCalibrate } from "./commands/calibrate";
 import { registerCompare } from "./commands/compare";
+import { registerEval } from "./commands/eval";
 import { registerGenerate } from "./commands/generate";
 import { registerInspect } from "./commands/inspect";
 import { registerLogits } from "./commands/logits";
@@ -24,6 +25,7 @@ function buildProgram(): Command {
   for (const register of [
     registerCompare,
     registerGenerate,
+    registerEval,
     registerLogits,
     registerReplay,
     registerCalibrate,
@@ -35,10 +37,13 @@ function buildProgram(): Command {
   return program;
 }
 
-/** Commander's errors in this project's words. An option that `generate` does not know is a decoding option that does not exist. */
+/** Commands with decoding options. */
+const DECODING = ["generate", "eval"];
+
+/** Commander's errors in this project's words. An option that a decoding command does not know is a decoding option that does not exist. */
 function usageError(error: CommanderError, command: string | undefined): { code: string; message: string; status: number } {
   const message = error.message.replace(/^error: /, "");
-  const decoding = command === "generate" && error.code === "commander.unknownOption";
+  const decoding = DECODING.includes(command ?? "") && error.code === "commander.unknownOption";
   const { message: line } = describeError(new Error(message));
   return decoding ? { code: "bad-option", message: line, status: 1 } : { code: "usage", message: line, status: USAGE };
 }

@@ -47,6 +47,15 @@ export function parseNumber(flag: string, text: string): number {
   return value;
 }
 
+/** A whole number from 1 on. */
+export function parseCount(flag: string, text: string): number {
+  const value = parseNumber(flag, text);
+  if (!Number.isInteger(value) || value < 1) {
+    throw new RidgepointError("bad-option", `${flag}: expected a whole number from 1 on, got "${text}"`);
+  }
+  return value;
+}
+
 /** Token ids separated by commas. */
 export function parseIds(flag: string, text: string): number[] {
   return text.split(",").map((part) => parseId(flag, part));
