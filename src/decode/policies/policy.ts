@@ -1,5 +1,7 @@
 /** A decoding policy as an entry of a table: its name, its numbers with their ranges and defaults, and the rule that they make. */
 import { ensure } from "../../errors";
+import type { Family } from "../../model/config";
+import type { Decoder, DecoderContext } from "../decoder";
 import type { Selection } from "../selection";
 
 /** One number of a policy. */
@@ -30,11 +32,32 @@ export interface Policy<Name extends string = string, S extends Settings = Setti
   rule(values: Values<S>, run: PolicyRun): Selection;
 }
 
+/** What a decoder of its own is told of a run. */
+export interface PlannedRun {
+  readonly blockLength: number;
+  /** Blocks lie on ⌊(place + gridOffset) / blockLength⌋; only for block models. */
+  readonly gridOffset: number;
+  readonly earlyStop: boolean;
+}
+
+/** A policy that plans passes of its own instead of ruling what others reveal. For models without shift of one family. */
+export interface DecoderPolicy<Name extends string = string, S extends Settings = Settings> {
+  readonly name: Name;
+  readonly source: string;
+  readonly settings: S;
+  readonly family: Family;
+  /** Places beyond the canvas that it uses. */
+  room(run: PlannedRun): number;
+  decoder(context: DecoderContext, values: Values<S>, run: PlannedRun): Decoder;
+}
+
 /** A policy's options as `generate` takes them. */
 export type OptionsOf<P> =
   P extends Policy<infer Name, infer S> ? { readonly name: Name } & { readonly [K in keyof S]?: number } : never;
 
 export const policy = <Name extends string, S extends Settings>(made: Policy<Name, S>): Policy<Name, S> => made;
+export const decoderPolicy = <Name extends string, S extends Settings>(made: DecoderPolicy<Name, S>): DecoderPolicy<Name, S> =>
+  made;
 
 /** A probability. */
 export const probability = (fallback: number, meaning: string): Setting => ({ fallback, from: 0, to: 1, meaning });
