@@ -1,4 +1,4 @@
-// Attention with a visible interval a row: output[t, h] = Σ_s softmax_s(query[t, h] · key[s] / √E) · value[s], s in [start_t, limit_t).
+// Attention with a visible interval a row: output[t, h] = Σ_s softmax_s(query[t, h] · key[s] / √E) · value[s], s in [start_t, limit_t) without [hole_start_t, hole_limit_t).
 // Causal, bidirectional, block-causal and every cache differ in the plan's intervals only: there is no mask.
 // Dispatch: (⌈T·GROUP / 4⌉, K) workgroups of LANES invocations; a workgroup owns four (row, head) pairs of one key/value head, so that K and V are
 // read once for them. Scores: one key a lane, four keys each. Values: one dimension a lane. Online softmax (Milakov & Gimelshein 2018), f32.
@@ -10,6 +10,7 @@ const HEAD_DIM: u32 = 32;     // E
 const PACKS: u32 = 1;         // capacity of query in packs of four pairs
 const SLOTS: u32 = 1;         // capacity of the cache in rows
 const OUT_STRIDE: u32 = 64;   // row length of output
+const HOLES: bool = false;    // rows leave out the cache rows of their hole
 const SCALE: f32 = 0.25503;   // log2(e) / √E: exp2 is cheaper than exp
 
 @group(0) @binding(0) var<storage, read> query: array<vec4f>;
@@ -42,8 +43,15 @@ fn add_values(head: u32, base: u32, p: vec4f, lane: u32) {
   }
 }
 
+var<private> hole_start: vec4u;
+var<private> hole_limit: vec4u;
+
 fn visible(score: vec4f, key: u32, start: vec4u, limit: vec4u) -> vec4f {
-  return select(vec4f(NOTHING), score * SCALE, (vec4u(key) >= start) & (vec4u(key) < limit));
+  var seen = (vec4u(key) >= start) & (vec4u(key) < limit);
+  if (HOLES) {
+    seen = seen & ((vec4u(key) < hole_start) | (vec4u(key) >= hole_limit));
+  }
+  return select(vec4f(NOTHING), score * SCALE, seen);
 }
 
 fn weight_of(score: vec4f, peak: vec4f) -> vec4f {
@@ -58,6 +66,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let rows = min(pairs / GROUP, vec4u(plan.rows - 1u));
   let start = vec4u(plan.row[rows.x].start, plan.row[rows.y].start, plan.row[rows.z].start, plan.row[rows.w].start);
   let limit = vec4u(plan.row[rows.x].limit, plan.row[rows.y].limit, plan.row[rows.z].limit, plan.row[rows.w].limit);
+  if (HOLES) {
+    hole_start = vec4u(plan.row[rows.x].hole_start, plan.row[rows.y].hole_start, plan.row[rows.z].hole_start, plan.row[rows.w].hole_start);
+    hole_limit = vec4u(plan.row[rows.x].hole_limit, plan.row[rows.y].hole_limit, plan.row[rows.z].hole_limit, plan.row[rows.w].hole_limit);
+  }
   let first = min(min(start.x, start.y), min(start.z, start.w));
   let end = max(max(limit.x, limit.y), max(limit.z, limit.w));
   var peak = vec4f(NOTHING);

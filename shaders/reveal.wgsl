@@ -1,6 +1,7 @@
 // Reveals: of the answers whose place still holds the mask, takes those that the rule allows and writes their tokens into the canvas.
 // Ranks by score (the earlier place if equal), by counting; the rule then decides how long a prefix of that order is taken (at least one).
-// Dispatch: one workgroup of WIDTH invocations. Bindings: 0 answers, 1 canvas u32; plan (rows = number of answers, first, rule, count, bound, strict).
+// Dispatch: one workgroup of WIDTH invocations. Bindings: 0 answers, 1 canvas u32, 2 reports; plan (rows = number of answers, first, rule, count, bound, strict,
+// report, reports). Revealed answers are reported one behind the other, best first, as far as there is room; the first report tells their number.
 // Rules: 0 none · 1 all · 2 count best · 3 confidence ≥ (or >) bound · 4 factor: (n + 1)(1 - c_n) < bound for every rank n ≥ 2 · 5 entropy bound:
 // Σ H - max H ≤ bound (EB-sampler) · 6 all above bound if these are at least `count`, else the `count` best (SDAR) · 7 the `count` leftmost.
 const WIDTH: u32 = 16;     // invocations
@@ -8,6 +9,7 @@ const CAPACITY: u32 = 512; // answers that can be ranked
 
 @group(0) @binding(0) var<storage, read_write> answers: array<Answer>;
 @group(0) @binding(1) var<storage, read_write> canvas: array<u32>;
+@group(0) @binding(2) var<storage, read_write> reports: array<Answer>;
 
 var<workgroup> order: array<u32, CAPACITY>; // answer of each rank
 var<workgroup> masked: atomic<u32>;
@@ -111,5 +113,12 @@ fn main(@builtin(local_invocation_index) lane: u32) {
       canvas[answers[i].goal + plan.twin] = answers[i].id;
     }
     answers[i].revealed = 1u;
+    if (rank < plan.reports) {
+      reports[plan.report + rank] = answers[i];
+    }
+  }
+  workgroupBarrier();
+  if (lane == 0u && plan.reports > 0u) {
+    reports[plan.report].taken = taken;
   }
 }

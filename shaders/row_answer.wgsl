@@ -1,16 +1,19 @@
-// Joins the partials of a row into its answer: proposed token, confidence, entropy, margin and ranking value.
-// Dispatch: (1, T) workgroups of WIDTH invocations, one a row. Bindings: 0 partials [T, PARTIALS], 1 answers; plan (first = index of row 0's answer).
+// Joins the partials of a row into its answer: proposed token, confidence, entropy, margin, ranking value and log-probabilities.
+// Dispatch: (1, T) workgroups of WIDTH invocations, one a row. Bindings: 0 partials [T, PARTIALS], 1 logits f32 [T, VOCAB], 2 answers; plan (first = index of row 0's answer).
 // Order of joining is fixed. Bytes: partials once.
+const VOCAB: u32 = 64;
 const PARTIALS: u32 = 4; // partials a row
 const WIDTH: u32 = 4;    // invocations a workgroup
 
 @group(0) @binding(0) var<storage, read> partials: array<Partial>;
-@group(0) @binding(1) var<storage, read_write> answers: array<Answer>;
+@group(0) @binding(1) var<storage, read> logits: array<f32>;
+@group(0) @binding(2) var<storage, read_write> answers: array<Answer>;
 
 var<workgroup> joined: array<Partial, WIDTH>;
 
-fn answer_of(p: Partial, goal: u32) -> Answer {
-  var answer = Answer(goal, p.winner, p.peak, p.rest, 0.0, 0.0, 0.0, 0u);
+fn answer_of(p: Partial, row: u32) -> Answer {
+  let goal = plan.row[row].goal;
+  var answer = Answer(goal, p.winner, p.peak, p.rest, 0.0, 0.0, 0.0, 0u, 0.0, 0.0, 0u, 0u);
   let sum = 1.0 + p.rest;
   answer.entropy = log(sum) - p.moment / sum;
   answer.margin = (1.0 - exp(p.second - p.peak)) / sum;
@@ -27,8 +30,13 @@ fn answer_of(p: Partial, goal: u32) -> Answer {
   switch (plan.metric) {
     case 1u: { answer.score = -answer.entropy; }
     case 2u: { answer.score = answer.margin; }
-    case 3u: { answer.score = f32(random_bits(plan.seed, plan.draw, goal, 0xffffffffu).x) * 2.3283064365386963e-10; }
+    case 3u: { answer.score = f32(random_bits(plan.seed, plan.row[row].draw, plan.row[row].key, 0xffffffffu).x) * 2.3283064365386963e-10; }
     default: { answer.score = -answer.doubt; }
+  }
+  answer.log_probability = (answer.logit - p.peak) - log(sum);
+  let probe = plan.row[row].probe;
+  if (probe < VOCAB) {
+    answer.probe = (logits[row * VOCAB + probe] - p.peak) - log(sum);
   }
   return answer;
 }
@@ -46,6 +54,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var i = 1u; i < WIDTH; i++) {
       p = join(p, joined[i], plan.temperature);
     }
-    answers[plan.first + row] = answer_of(p, plan.row[row].goal);
+    answers[plan.first + row] = answer_of(p, row);
   }
 }

@@ -40,7 +40,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     }
     if (plan.temperature > 0.0 && (!FILTERED || value >= cutoff[row])) {
       p.tempered += exp((value - p.peak) / plan.temperature);
-      let noised = value / plan.temperature + gumbel(random_bits(plan.seed, plan.draw, plan.row[row].goal, v));
+      let noised = value / plan.temperature + gumbel(random_bits(plan.seed, plan.row[row].draw, plan.row[row].key, v));
       if (noised > p.noised) {
         p.noised = noised;
         p.choice = v;

@@ -1,4 +1,4 @@
-// What is known of one distribution after the head: 32 bytes a row, all that crosses to the host.
+// What is known of one distribution after the head: 48 bytes a row. All of them or the revealed ones alone cross to the host.
 struct Answer {
   goal: u32,     // canvas index it answers
   id: u32,       // proposed token
@@ -8,4 +8,8 @@ struct Answer {
   margin: f32,   // probability of the winner minus that of the runner-up
   score: f32,    // ranking value, greater first
   revealed: u32, // set by reveal.wgsl
+  log_probability: f32, // of the proposed token in the raw distribution, nats
+  probe: f32,           // of the row's probe likewise, 0 where none is asked
+  taken: u32,           // in the first report of a pass: answers that were revealed
+  spare: u32,
 }

@@ -1,14 +1,18 @@
 // The plan of the current pass: its rows and how its distributions are sampled and revealed. Group 1, one dynamic offset a pass.
 // A row is one token at one place; for the head's passes `source` names the hidden row to read and `goal` the place it answers.
 struct Row {
-  place: u32,    // canvas index of the token
-  position: u32, // rotary position
-  slot: u32,     // cache row where K and V are written
-  start: u32,    // attends to cache rows [start, limit)
+  place: u32,      // canvas index of the token
+  position: u32,   // rotary position
+  slot: u32,       // cache row where K and V are written
+  start: u32,      // attends to cache rows [start, limit), those of [hole_start, hole_limit) left out
   limit: u32,
-  source: u32,   // hidden row that the head reads
-  goal: u32,     // canvas index that the distribution answers
-  spare: u32,
+  source: u32,     // hidden row that the head reads
+  goal: u32,       // canvas index that the distribution answers
+  probe: u32,      // id whose log-probability is wanted, 0xffffffff for none
+  hole_start: u32,
+  hole_limit: u32,
+  draw: u32,       // counter of random draws, different for every forward
+  key: u32,        // what tells this row's draws from those of the forward's other rows
 }
 
 struct Plan {
@@ -26,12 +30,12 @@ struct Plan {
   count: u32,
   bound: f32,
   strict: u32,
-  draw: u32,        // counter of random draws, different for every forward
   suppressed: u32,  // ids in the suppress list
   guidance: f32,    // scale of classifier-free guidance
   twin: u32,        // what is revealed at a place is revealed this many places later too; 0 is nowhere
-  spare0: u32,
-  spare1: u32,
+  report: u32,      // index of the first report of what is revealed
+  reports: u32,     // room for reports there; 0 where none are wanted
+  spare: u32,
   row: array<Row>,
 }
 

@@ -14,7 +14,7 @@ import type { Kernel } from "./dispatch";
 import type { Lanes } from "./lanes";
 
 /** Bytes of an answer and of a partial, as `lib/answer.wgsl` and `lib/partial.wgsl` lay them out. */
-export const ANSWER_BYTES = 32;
+export const ANSWER_BYTES = 48;
 export const PARTIAL_BYTES = 48;
 
 /** How a row of the vocabulary is cut into partials on a device. */
@@ -106,7 +106,7 @@ export function rowStats(geometry: StatsGeometry, vocabSize: number, filtered: b
   };
 }
 
-/** Bindings: partials, answers. */
+/** Bindings: partials, logits, answers. */
 export function rowAnswer(geometry: StatsGeometry, vocabSize: number): Kernel {
   const { partials, width } = geometry;
   return {
@@ -115,9 +115,9 @@ export function rowAnswer(geometry: StatsGeometry, vocabSize: number): Kernel {
     wgsl: {
       source: rowAnswerSource,
       parts: [partialPart, answerPart, random, plan],
-      consts: { PARTIALS: partials, WIDTH: Math.min(width, partials) },
+      consts: { VOCAB: vocabSize, PARTIALS: partials, WIDTH: Math.min(width, partials) },
     },
-    bindings: ["read", "write"],
+    bindings: ["read", "read", "write"],
     grid: ({ rows }) => [1, rows, 1],
     shape: ({ rows }) => ({ T: rows, V: vocabSize }),
     work: ({ rows }) => ({
@@ -128,7 +128,7 @@ export function rowAnswer(geometry: StatsGeometry, vocabSize: number): Kernel {
   };
 }
 
-/** Bindings: answers, canvas. `capacity` bounds the answers of one pass. */
+/** Bindings: answers, canvas, reports. `capacity` bounds the answers of one pass. */
 export function reveal(profile: DeviceProfile, capacity: number): Kernel {
   return {
     name: "reveal",
@@ -138,7 +138,7 @@ export function reveal(profile: DeviceProfile, capacity: number): Kernel {
       parts: [answerPart, plan],
       consts: { WIDTH: profile.software ? 4 : 64, CAPACITY: capacity },
     },
-    bindings: ["write", "write"],
+    bindings: ["write", "write", "write"],
     grid: () => [1, 1, 1],
     shape: ({ rows }) => ({ T: rows }),
     work: ({ rows }) => ({ flops: 0, bytes: rows * (ANSWER_BYTES + 8), loads: rows * (2 + 18 * rows) }),

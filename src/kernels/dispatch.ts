@@ -17,10 +17,12 @@ export interface Work {
 export interface Extent {
   /** Rows of the pass (T). */
   readonly rows: number;
-  /** Σ over rows of limit − start: visible keys. */
+  /** Σ over rows of visible keys. */
   readonly visible: number;
   /** Distinct cache rows that are visible to any row. */
   readonly span: number;
+  /** Whether any row has a hole in what it sees. Default: none has. */
+  readonly holes?: boolean;
 }
 
 export type Grid = readonly [x: number, y: number, z: number];

@@ -101,13 +101,13 @@ export function ropeCache(lanes: Lanes, shape: AttentionShape, headNorm: { eps: 
   };
 }
 
-/** Bindings: query, keys, values, output. */
-export function attention(lanes: Lanes, shape: AttentionShape): Kernel {
+/** Bindings: query, keys, values, output. With `holes`, rows leave out what their hole says: a variant, so that the others pay nothing for it. */
+export function attention(lanes: Lanes, shape: AttentionShape, holes = false): Kernel {
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim } = shape;
   const share = Math.ceil(headDim / lanes.count);
   return {
     name: "attention",
-    variant: lanes.variant,
+    variant: holes ? `${lanes.variant}-holes` : lanes.variant,
     wgsl: {
       source: attentionSource,
       parts: [lanes.part, plan],
@@ -119,6 +119,7 @@ export function attention(lanes: Lanes, shape: AttentionShape): Kernel {
         PACKS: shape.packs,
         SLOTS: shape.slots,
         OUT_STRIDE: pad32(heads * headDim),
+        HOLES: holes,
         SCALE: Math.LOG2E / Math.sqrt(headDim),
       },
       features: lanes.features,

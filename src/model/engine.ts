@@ -7,7 +7,8 @@ import { ANSWER_BYTES } from "../kernels/answer";
 import type { Dispatch } from "../kernels/dispatch";
 import type { ModelConfig } from "./config";
 import { Forward } from "./forward";
-import { type Answer, extentOf, GREEDY, type Pass, planBytes, type Row, readAnswers, type Sampling, writePlan } from "./pass";
+import { type Answer, extentOf, GREEDY, type Pass, type Row, readAnswers, type Sampling, takenOf } from "./pass";
+import { type Recorded, Recorder, type Stretch } from "./recorder";
 import { freeScratch, type Scratch } from "./scratch";
 import type { ModelWeights } from "./weights";
 
@@ -26,21 +27,11 @@ export type Timing = "off" | "step" | "trace";
 /** Counts since the engine was made. */
 export interface EngineCounts {
   submits: number;
+  /** Times that the host waited for answers. */
   readbacks: number;
+  /** Bytes of answers that came back. */
+  bytesRead: number;
   dispatches: number;
-}
-
-/** What the passes of a submit have taken so far: bytes of the plan arena, answers. */
-interface ArenaUse {
-  bytes: number;
-  answers: number;
-}
-
-/** A pass, recorded: where its answers and its dispatches are. */
-interface Recorded {
-  readonly dispatches: Dispatch[];
-  readonly firstAnswer: number;
-  readonly answers: number;
 }
 
 const encode = (pass: GPUComputePassEncoder, plans: GPUBindGroup, list: readonly Dispatch[]): void => {
@@ -55,15 +46,14 @@ const encode = (pass: GPUComputePassEncoder, plans: GPUBindGroup, list: readonly
 export class Engine {
   readonly gpu: Gpu;
   readonly config: ModelConfig;
-  readonly counts: EngineCounts = { submits: 0, readbacks: 0, dispatches: 0 };
+  readonly counts: EngineCounts = { submits: 0, readbacks: 0, bytesRead: 0, dispatches: 0 };
   timing: Timing = "off";
   readonly #weights: ModelWeights;
   readonly #scratch: Scratch;
   readonly #forward: Forward;
   readonly #plans: GPUBindGroup;
-  readonly #arena: Uint32Array<ArrayBuffer>;
+  readonly #recorder: Recorder;
   readonly #staging: GPUBuffer;
-  #draw = 0;
 
   private constructor(
     gpu: Gpu,
@@ -79,7 +69,7 @@ export class Engine {
     this.#scratch = scratch;
     this.#forward = forward;
     this.#staging = staging;
-    this.#arena = new Uint32Array(scratch.arenaBytes / 4);
+    this.#recorder = new Recorder(forward, scratch);
     this.#plans = gpu.device.createBindGroup({
       label: "plans",
       layout: gpu.pipelines.planLayout,
@@ -121,7 +111,7 @@ export class Engine {
 
   /** Starts a run of random draws anew, so that a seed reproduces a generation. */
   resetDraws(): void {
-    this.#draw = 0;
+    this.#recorder.draw = 0;
   }
 
   /**
@@ -131,74 +121,53 @@ export class Engine {
   async run(passes: readonly Pass[], sampling: Sampling = GREEDY, maskId = 0xffffffff): Promise<PassResult[]> {
     const { queue } = this.gpu.device;
     const { suppress, plans } = this.#scratch.buffers;
-    const arena = { bytes: 0, answers: 0 };
-    const recorded = passes.map((pass) => this.#record(pass, { sampling, maskId, arena }));
+    this.#recorder.clear();
+    const recorded = passes.map((pass) => this.#recorder.record(pass, { sampling, maskId }));
     if (sampling.suppress.length > 0) queue.writeBuffer(suppress, 0, Uint32Array.from(sampling.suppress));
-    queue.writeBuffer(plans, 0, this.#arena, 0, arena.bytes / 4);
-    const timed = await this.#play(recorded, arena.answers);
-    const bytes = await this.#mapAnswers(arena.answers);
-    return recorded.map(({ dispatches, firstAnswer, answers }, i) => ({
-      answers: readAnswers(bytes, firstAnswer, answers),
-      dispatches,
-      ...timed[i],
-    }));
+    queue.writeBuffer(plans, 0, this.#recorder.words, 0, this.#recorder.bytes / 4);
+    const stretches = recorded.flatMap((record) => record.stretches);
+    const timed = await this.#play(recorded, stretches);
+    const bytes = await this.#mapAnswers(stretches);
+    let at = 0;
+    const results: PassResult[] = [];
+    for (const [i, record] of recorded.entries()) {
+      const answers: Answer[] = [];
+      for (const stretch of record.stretches) {
+        answers.push(...(await this.#answersOf(stretch, bytes, at, record)));
+        at += stretch.count;
+      }
+      results.push({ answers, dispatches: record.dispatches, ...timed[i] });
+    }
+    return results;
   }
 
-  /** Writes a pass's plans behind those already in the arena and appends its dispatches. */
-  #record(pass: Pass, { sampling, maskId, arena }: { sampling: Sampling; maskId: number; arena: ArenaUse }): Recorded {
-    const { rows, reveal, guidance } = pass;
-    ensure(rows.length > 0 && rows.length <= this.maxRows, "context-overflow", () => this.#tooManyRows(rows.length));
-    const place = (planned: readonly Row[], sources: readonly number[] | null, first: number): number => {
-      const offset = arena.bytes;
-      arena.bytes += planBytes(planned.length);
-      ensure(arena.bytes <= this.#scratch.arenaBytes, "bad-option", "too many passes in one submit");
-      writePlan(this.#arena, offset, planned, sources, { ...pass, sampling, header: { first, maskId, draw: this.#draw } });
-      return offset;
-    };
-    const dispatches = this.#forward.recordBody(extentOf(rows), place(rows, null, 0));
-    const twin = guidance ? rows.length / 2 : 0;
-    const answering = guidance ? rows.slice(0, twin) : rows;
-    const sources = answering.flatMap(({ goal }, i) => (goal === null ? [] : [i]));
-    const firstAnswer = arena.answers;
-    const filtered = sampling.temperature > 0 && (sampling.topK > 0 || sampling.topP < 1 || sampling.minP > 0);
-    const options = { suppressed: sampling.suppress.length, filtered, guided: guidance !== undefined };
-    for (const chunk of this.#chunks(sources, guidance ? 2 : 1)) {
-      const hidden = guidance ? [...chunk, ...chunk.map((i) => i + twin)] : chunk;
-      const offset = place(this.#rowsAt(rows, hidden), hidden, arena.answers);
-      dispatches.push(...this.#forward.recordLogits(hidden.length, offset));
-      dispatches.push(...this.#forward.recordAnswers(chunk.length, offset, options));
-      arena.answers += chunk.length;
-    }
-    ensure(arena.answers <= this.#scratch.capacity.answers, "bad-option", "too many answers in one submit");
-    if (reveal.rule !== "none" && sources.length > 0) {
-      dispatches.push(...this.#forward.recordReveal(sources.length, place(this.#rowsAt(rows, sources), sources, firstAnswer)));
-    }
-    this.#draw++;
-    return { dispatches, firstAnswer, answers: sources.length };
-  }
-
-  #rowsAt(rows: readonly Row[], indices: readonly number[]): Row[] {
-    return indices.map((i) => rows[i] as Row);
+  /** Answers of a stretch that came back at `at`; where more were revealed than there was room for, all are fetched. */
+  async #answersOf(stretch: Stretch, bytes: ArrayBuffer, at: number, { probed }: Recorded): Promise<Answer[]> {
+    const { from, count, chosen } = stretch;
+    if (from === "answers" || !chosen) return readAnswers(bytes, at, count, probed);
+    const taken = takenOf(bytes, at);
+    if (taken <= count) return readAnswers(bytes, at, taken);
+    const all: Stretch = { from: "answers", ...chosen };
+    const encoder = this.gpu.device.createCommandEncoder();
+    this.#copyOut(encoder, [all]);
+    this.gpu.device.queue.submit([encoder.finish()]);
+    return readAnswers(await this.#mapAnswers([all]), 0, chosen.count).filter(({ revealed }) => revealed);
   }
 
   /**
    * Logits of every row that has a goal, f32 [goals, vocabSize] in row order, nothing suppressed. Copies them all to the host: for tests and `logits`.
    */
   async logits(rows: readonly Row[]): Promise<Float32Array> {
-    ensure(rows.length > 0 && rows.length <= this.maxRows, "context-overflow", () => this.#tooManyRows(rows.length));
+    this.#recorder.checkRows(rows.length);
     const { device } = this.gpu;
     const { vocabSize } = this.config;
-    const pass: Pass = { rows, reveal: { rule: "none" } };
-    const options = { reveal: pass.reveal, sampling: GREEDY, header: { first: 0, maskId: 0xffffffff, draw: 0 } };
     const sources = rows.flatMap(({ goal }, i) => (goal === null ? [] : [i]));
     const logits = new Float32Array(sources.length * vocabSize);
     let done = 0;
-    for (const chunk of this.#chunks(sources)) {
+    for (const chunk of this.#recorder.chunks(sources)) {
       // The body's states stay in `hidden` between chunks: only the first chunk computes them.
-      const headAt = planBytes(rows.length);
-      writePlan(this.#arena, 0, rows, null, options);
-      writePlan(this.#arena, headAt, this.#rowsAt(rows, chunk), chunk, options);
-      device.queue.writeBuffer(this.#scratch.buffers.plans, 0, this.#arena, 0, (headAt + planBytes(chunk.length)) / 4);
+      const headAt = this.#recorder.logitsPlans(rows, chunk, { sampling: GREEDY, maskId: 0xffffffff });
+      device.queue.writeBuffer(this.#scratch.buffers.plans, 0, this.#recorder.words, 0, this.#recorder.bytes / 4);
       const body = done === 0 ? this.#forward.recordBody(extentOf(rows), 0) : [];
       this.#submit([...body, ...this.#forward.recordLogits(chunk.length, headAt)]);
       const bytes = await this.gpu.read(this.#scratch.buffers.logits, 0, chunk.length * vocabSize * 4);
@@ -210,9 +179,10 @@ export class Engine {
 
   /** The dispatches that a pass would be, without running it: what the cost model and the tests of counts read. */
   record(pass: Pass, sampling: Sampling = GREEDY): readonly Dispatch[] {
-    const draw = this.#draw;
-    const { dispatches } = this.#record(pass, { sampling, maskId: 0xffffffff, arena: { bytes: 0, answers: 0 } });
-    this.#draw = draw;
+    const { draw } = this.#recorder;
+    this.#recorder.clear();
+    const { dispatches } = this.#recorder.record(pass, { sampling, maskId: 0xffffffff });
+    this.#recorder.draw = draw;
     return dispatches;
   }
 
@@ -236,16 +206,6 @@ export class Engine {
     return times;
   }
 
-  #tooManyRows(rows: number): string {
-    return `a pass of ${rows} rows: expected 1 to ${this.maxRows}; load with a larger contextLength, or shorten the canvas`;
-  }
-
-  /** Rows that the head computes at a time, each taking `share` rows of logits. */
-  #chunks(sources: readonly number[], share = 1): number[][] {
-    const size = Math.floor(this.#scratch.capacity.logits / share);
-    return Array.from({ length: Math.ceil(sources.length / size) }, (_, i) => sources.slice(i * size, (i + 1) * size));
-  }
-
   #submit(dispatches: readonly Dispatch[]): void {
     const encoder = this.gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
@@ -257,7 +217,10 @@ export class Engine {
   }
 
   /** Encodes and submits, answers copied for the host; what a timed run measured comes back, pass by pass. */
-  async #play(recorded: readonly Recorded[], answers: number): Promise<Pick<PassResult, "passNs" | "dispatchNs">[]> {
+  async #play(
+    recorded: readonly Recorded[],
+    stretches: readonly Stretch[],
+  ): Promise<Pick<PassResult, "passNs" | "dispatchNs">[]> {
     const { device } = this.gpu;
     const lists = recorded.map(({ dispatches }) => dispatches);
     this.counts.submits++;
@@ -271,7 +234,7 @@ export class Engine {
         pass.end();
       }
     }
-    if (answers > 0) encoder.copyBufferToBuffer(this.#scratch.buffers.answers, 0, this.#staging, 0, answers * ANSWER_BYTES);
+    this.#copyOut(encoder, stretches);
     device.queue.submit([encoder.finish()]);
     return timed ?? lists.map(() => ({}));
   }
@@ -292,12 +255,23 @@ export class Engine {
     });
   }
 
-  async #mapAnswers(count: number): Promise<ArrayBuffer> {
-    if (count === 0) return new ArrayBuffer(0);
-    const bytes = count * ANSWER_BYTES;
+  /** Copies stretches to where the host maps them, one behind the other. */
+  #copyOut(encoder: GPUCommandEncoder, stretches: readonly Stretch[]): void {
+    let at = 0;
+    for (const { from, first, count } of stretches) {
+      const bytes = count * ANSWER_BYTES;
+      encoder.copyBufferToBuffer(this.#scratch.buffers[from], first * ANSWER_BYTES, this.#staging, at, bytes);
+      at += bytes;
+    }
+  }
+
+  async #mapAnswers(stretches: readonly Stretch[]): Promise<ArrayBuffer> {
+    const bytes = stretches.reduce((sum, { count }) => sum + count, 0) * ANSWER_BYTES;
+    if (bytes === 0) return new ArrayBuffer(0);
     try {
       await this.#staging.mapAsync(GPUMapMode.READ, 0, bytes);
       this.counts.readbacks++;
+      this.counts.bytesRead += bytes;
       const copy = this.#staging.getMappedRange(0, bytes).slice(0);
       this.#staging.unmap();
       this.gpu.check();

@@ -3,7 +3,7 @@ import type { Gpu } from "../gpu/device";
 import { guide, reveal, rowAnswer, rowStats, sampleCutoff, statsGeometry, suppress } from "../kernels/answer";
 import { codeOf, type Dispatch, type Extent, type Kernel } from "../kernels/dispatch";
 import { type Lanes, lanesOf } from "../kernels/lanes";
-import { attention, embed, pad32, qkvWidth, rmsnorm, ropeCache, swiglu } from "../kernels/layer";
+import { type AttentionShape, attention, embed, pad32, qkvWidth, rmsnorm, ropeCache, swiglu } from "../kernels/layer";
 import { type LinearAlgorithm, linear, linearAlgorithm } from "../kernels/linear";
 import type { ModelConfig } from "./config";
 import { attentionShapeOf, type Scratch } from "./scratch";
@@ -118,7 +118,7 @@ export class Forward {
       this.#op(norm, [hidden, w.inputLayernorm, normed], { role: "input_layernorm", layer }),
       ...w.qkvProj.map((p) => this.#linear(p, normed, qkv, { role: "qkv_proj", layer }, { stride: pad32(qkvWidth(shape)) })),
       this.#op(rope, [qkv, turns, w.headNorm ?? zeros, query, keys, values], { role: "rope_cache", layer }),
-      this.#op(attention(this.#lanes, shape), [query, keys, values, attended], { role: "attention", layer }),
+      this.#attention(shape, [query, keys, values, attended], layer),
       this.#linear(w.oProj, attended, hidden, { role: "o_proj", layer }, { stride: pad32(hiddenSize), residual: true }),
       this.#op(norm, [hidden, w.postAttentionLayernorm, normed], { role: "post_attention_layernorm", layer }),
       ...w.gateUpProj.map((p) =>
@@ -142,7 +142,7 @@ export class Forward {
 
   async #buildAnswers(): Promise<void> {
     const { vocabSize } = this.#config;
-    const { logits, cutoff, partials, answers, canvas, suppress: list } = this.#scratch.buffers;
+    const { logits, cutoff, partials, answers, reports, canvas, suppress: list } = this.#scratch.buffers;
     const geometry = statsGeometry(this.#gpu.profile, vocabSize);
     const at = (role: string): Place => ({ role, layer: null });
     const stats = (filtered: boolean) =>
@@ -152,9 +152,9 @@ export class Forward {
       this.#op(guide(vocabSize), [logits], at("guide")),
       stats(false),
       stats(true),
-      this.#op(rowAnswer(geometry, vocabSize), [partials, answers], at("row_answer")),
+      this.#op(rowAnswer(geometry, vocabSize), [partials, logits, answers], at("row_answer")),
       this.#op(sampleCutoff(this.#lanes, vocabSize), [logits, cutoff], at("sample_cutoff")),
-      this.#op(reveal(this.#gpu.profile, this.#scratch.capacity.answers), [answers, canvas], at("reveal")),
+      this.#op(reveal(this.#gpu.profile, this.#scratch.capacity.answers), [answers, canvas, reports], at("reveal")),
     ]);
     this.#suppress = (ids) => (extent, planOffset) => {
       const kernel = suppress(vocabSize, ids);
@@ -164,6 +164,16 @@ export class Forward {
     this.#stats = [allStats, answerOp];
     this.#filteredStats = [cutoffOp, filteredStats, answerOp];
     this.#reveal = [revealOp];
+  }
+
+  /** Attention, with the variant for passes whose rows have holes beside it. */
+  async #attention(shape: AttentionShape, buffers: readonly GPUBuffer[], layer: number): Promise<Op> {
+    const place = { role: "attention", layer };
+    const [plain, holed] = await Promise.all([
+      this.#op(attention(this.#lanes, shape), buffers, place),
+      this.#op(attention(this.#lanes, shape, true), buffers, place),
+    ]);
+    return (extent, planOffset) => (extent.holes ? holed : plain)(extent, planOffset);
   }
 
   /** A linear layer: the kernel is chosen by the rows of the pass. */

@@ -1,4 +1,5 @@
 /** One model forward as data: rows, how their distributions are sampled, which are revealed. Decoders make passes; nothing here runs them. */
+import { ANSWER_BYTES } from "../kernels/answer";
 import type { Extent } from "../kernels/dispatch";
 
 /** One token at one place. */
@@ -12,8 +13,15 @@ export interface Row {
   /** Attends to cache rows [start, limit). */
   readonly start: number;
   readonly limit: number;
+  /** Cache rows [from, to) that it does not see although they are in [start, limit). */
+  readonly hole?: readonly [from: number, to: number] | undefined;
   /** Canvas index that its distribution answers, null where none is wanted (then the head does not run for it). */
   readonly goal: number | null;
+  /** Token whose log-probability in this row's distribution the answer tells. */
+  readonly probe?: number | undefined;
+  /** Random draws depend on seed, `draw` and `key` alone. Default: the forward's number in its run, and the goal. */
+  readonly draw?: number | undefined;
+  readonly key?: number | undefined;
 }
 
 export type Metric = "confidence" | "entropy" | "margin" | "random";
@@ -57,10 +65,21 @@ export interface Guidance {
   readonly twin: number;
 }
 
+/** A reveal over the next so many of a pass's answers, apart from the others: one sequence of a batch. */
+export interface Group {
+  /** Answers that it chooses among. */
+  readonly answers: number;
+  readonly reveal: Reveal;
+}
+
 export interface Pass {
   readonly rows: readonly Row[];
   readonly reveal: Reveal;
+  /** Several reveals in place of one, over contiguous ranges of the answers that cover them all. `reveal` is then of rule none. */
+  readonly groups?: readonly Group[] | undefined;
   readonly guidance?: Guidance | undefined;
+  /** Which answers come back: of every row with a goal (default), or the revealed ones alone, which takes a fraction of the bytes. */
+  readonly report?: "all" | "revealed" | undefined;
 }
 
 /** What is known of a row's distribution. */
@@ -78,20 +97,37 @@ export interface Answer {
   /** Probability of the winner minus that of the runner-up. */
   readonly margin: number;
   readonly score: number;
+  /** Of the proposed token in the raw distribution (what is suppressed left out), nats. */
+  readonly logProbability: number;
+  /** Of the row's probe in the raw distribution, nats; −∞ for a suppressed token. Only where a probe was asked for. */
+  readonly probe?: number | undefined;
   readonly revealed: boolean;
 }
 
 /** Counts of a pass that decide what its kernels cost. */
 export function extentOf(rows: readonly Row[]): Extent {
   let visible = 0;
-  const spans = new Map<number, number>();
-  for (const { start, limit } of rows) {
-    visible += limit - start;
-    spans.set(start, Math.max(spans.get(start) ?? 0, limit));
+  // The furthest limit of each start: intervals with one start are one piece of what is seen.
+  const pieces = new Map<number, number>();
+  const see = (from: number, to: number): void => {
+    if (to <= from) return;
+    visible += to - from;
+    pieces.set(from, Math.max(pieces.get(from) ?? 0, to));
+  };
+  let holes = false;
+  for (const { start, limit, hole } of rows) {
+    const [from, to] = hole ?? [limit, limit];
+    see(start, Math.min(limit, from));
+    see(Math.max(start, to), limit);
+    holes ||= Math.max(from, start) < Math.min(to, limit);
   }
   let span = 0;
-  for (const [start, limit] of spans) span += limit - start;
-  return { rows: rows.length, visible, span };
+  let end = 0;
+  for (const [from, to] of [...pieces].sort(([a], [b]) => a - b)) {
+    span += Math.max(0, to - Math.max(from, end));
+    end = Math.max(end, to);
+  }
+  return { rows: rows.length, visible, span, holes };
 }
 
 const RULES: Readonly<Record<Reveal["rule"], number>> = {
@@ -108,9 +144,11 @@ const METRICS: Readonly<Record<Metric, number>> = { confidence: 0, entropy: 1, m
 
 /** Words of a plan's header and of one of its rows, as `lib/plan.wgsl` lays them out. */
 const HEADER_WORDS = 20;
-const ROW_WORDS = 8;
+const ROW_WORDS = 12;
 /** No goal: the reveal kernel never sees such rows. */
 const NOWHERE = 0xffffffff;
+/** As `lib/answer.wgsl` lays it out. */
+const ANSWER_WORDS = ANSWER_BYTES / 4;
 
 /** Bytes of a plan of so many rows, at the alignment of dynamic offsets. */
 export const planBytes = (rows: number): number => Math.ceil(((HEADER_WORDS + ROW_WORDS * rows) * 4) / 256) * 256;
@@ -119,8 +157,11 @@ export interface PlanHeader {
   /** Index of the first row's answer. */
   readonly first: number;
   readonly maskId: number;
-  /** Number of random draws before this pass. */
+  /** Forwards of the run before this pass: what the draws of rows depend on that name none. */
   readonly draw: number;
+  /** Where what is revealed is reported, and for how many answers there is room. */
+  readonly report?: number;
+  readonly reports?: number;
 }
 
 /** Writes a plan into the arena's words at `byteOffset`. `sources[i]` is the hidden row that row i of the head's plan reads. */
@@ -147,12 +188,13 @@ export function writePlan(
   words[at + 11] = "count" in reveal ? reveal.count : 0;
   floats[at + 12] = "bound" in reveal ? reveal.bound : 0;
   words[at + 13] = "strict" in reveal && reveal.strict ? 1 : 0;
-  words[at + 14] = header.draw;
-  words[at + 15] = sampling.suppress.length;
-  floats[at + 16] = guidance?.scale ?? 0;
-  words[at + 17] = guidance?.twin ?? 0;
+  words[at + 14] = sampling.suppress.length;
+  floats[at + 15] = guidance?.scale ?? 0;
+  words[at + 16] = guidance?.twin ?? 0;
+  words[at + 17] = header.report ?? 0;
+  words[at + 18] = header.reports ?? 0;
   let to = at + HEADER_WORDS;
-  rows.forEach(({ place, position, slot, start, limit, goal }, i) => {
+  rows.forEach(({ place, position, slot, start, limit, hole, goal, probe, draw, key }, i) => {
     words[to] = place;
     words[to + 1] = position;
     words[to + 2] = slot;
@@ -160,17 +202,31 @@ export function writePlan(
     words[to + 4] = limit;
     words[to + 5] = sources ? (sources[i] as number) : i;
     words[to + 6] = goal ?? NOWHERE;
+    words[to + 7] = probe ?? NOWHERE;
+    words[to + 8] = hole?.[0] ?? 0;
+    words[to + 9] = hole?.[1] ?? 0;
+    words[to + 10] = draw ?? header.draw;
+    words[to + 11] = key ?? goal ?? 0;
     to += ROW_WORDS;
   });
 }
 
-/** Reads `count` answers of `bytes`. */
-export function readAnswers(bytes: ArrayBuffer, first: number, count: number): Answer[] {
+/** What a suppressed logit makes of a log-probability. */
+const IMPOSSIBLE = -1e29;
+
+/** Reads `count` answers of `bytes`; `probed(i)` says whether answer i was asked for its probe. */
+export function readAnswers(
+  bytes: ArrayBuffer,
+  first: number,
+  count: number,
+  probed: (i: number) => boolean = () => false,
+): Answer[] {
   const words = new Uint32Array(bytes);
   const floats = new Float32Array(bytes);
   return Array.from({ length: count }, (_, i) => {
-    const at = (first + i) * 8;
+    const at = (first + i) * ANSWER_WORDS;
     const doubt = floats[at + 3] as number;
+    const probe = floats[at + 9] as number;
     return {
       goal: words[at] as number,
       id: words[at + 1] as number,
@@ -180,7 +236,13 @@ export function readAnswers(bytes: ArrayBuffer, first: number, count: number): A
       entropy: floats[at + 4] as number,
       margin: floats[at + 5] as number,
       score: floats[at + 6] as number,
+      logProbability: floats[at + 8] as number,
+      ...(probed(i) ? { probe: probe <= IMPOSSIBLE ? Number.NEGATIVE_INFINITY : probe } : {}),
       revealed: words[at + 7] === 1,
     };
   });
 }
+
+/** Answers that were revealed, from the first of a group's reports. */
+export const takenOf = (bytes: ArrayBuffer, first: number): number =>
+  new Uint32Array(bytes, first * ANSWER_BYTES, ANSWER_WORDS)[10] as number;

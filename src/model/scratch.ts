@@ -46,6 +46,7 @@ const SIZES = {
   logits: (m: ModelConfig, c: Capacity) => 4 * c.logits * m.vocabSize,
   cutoff: (_: ModelConfig, c: Capacity) => 4 * c.logits,
   answers: (_: ModelConfig, c: Capacity) => ANSWER_BYTES * c.answers,
+  reports: (_: ModelConfig, c: Capacity) => ANSWER_BYTES * c.answers,
   suppress: (m: ModelConfig) => 4 * m.vocabSize,
 } as const;
 

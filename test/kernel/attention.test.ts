@@ -5,6 +5,7 @@
 import { describe, expect, test } from "vitest";
 import type { Lanes } from "../../src/kernels/lanes";
 import { type AttentionShape, attention, packsOf, pad32 } from "../../src/kernels/layer";
+import { extentOf, type Row } from "../../src/model/pass";
 import { keyIndex, queryIndex, scatter, valueIndex } from "../support/cache";
 import { testGpu } from "../support/goldens";
 import { EPSILON, firstFault, firstTouched, type Job, laneVariants, normals, runJobs, untouched } from "../support/kernel";
@@ -13,9 +14,11 @@ import * as reference from "../support/reference";
 interface Interval {
   readonly start: number;
   readonly limit: number;
+  readonly hole?: readonly [number, number];
 }
 
 const GARBAGE = 1e30;
+const rowAt = (interval: Interval): Row => ({ place: 0, position: 0, slot: 0, goal: null, ...interval });
 const causal = (rows: number): Interval[] => Array.from({ length: rows }, (_, t) => ({ start: 0, limit: t + 1 }));
 const all = (rows: number, limit: number, start = 0): Interval[] => Array.from({ length: rows }, () => ({ start, limit }));
 const blocks = (rows: number, length: number): Interval[] =>
@@ -33,6 +36,21 @@ const edges = (lanes: number): Interval[] =>
   }));
 const shifted = (intervals: Interval[], by: number): Interval[] =>
   intervals.map(({ start, limit }) => ({ start: start + by, limit: limit + by }));
+
+/** Holes at every edge: of the interval, of a lane's keys, of a step's keys; empty, outside, all. */
+const holes = (lanes: number): Interval[] =>
+  [
+    [0, 1],
+    [1, 2],
+    [lanes - 1, lanes + 1],
+    [0, 4 * lanes],
+    [4 * lanes - 1, 4 * lanes + 1],
+    [3, 8 * lanes],
+    [8 * lanes + 4, 8 * lanes + 5],
+    [5, 5],
+    [100, 120],
+    [0, 8 * lanes + 5],
+  ].map(([from, to]) => ({ start: 0, limit: Math.min(8 * lanes + 5, 290), hole: [from!, to!] as const }));
 
 interface Case {
   readonly heads: number;
@@ -79,7 +97,8 @@ function jobOf(lanes: Lanes, c: Case, seed: number): { job: Job; check: (output:
   const query = normals(rows * heads * headDim, seed, scale);
   const keys = normals(shown * kvHeads * headDim, seed + 1, scale);
   const values = normals(shown * kvHeads * headDim, seed + 2);
-  const seen = (slot: number) => intervals.some(({ start, limit }) => slot >= start && slot < limit);
+  const seen = (slot: number) =>
+    intervals.some(({ start, limit, hole }) => slot >= start && slot < limit && !(hole && slot >= hole[0] && slot < hole[1]));
   for (let i = 0; i < keys.length; i++) {
     if (seen(Math.floor(i / (kvHeads * headDim)))) continue;
     keys[i] = i % 2 ? GARBAGE : -GARBAGE;
@@ -102,7 +121,7 @@ function jobOf(lanes: Lanes, c: Case, seed: number): { job: Job; check: (output:
     const largestScore = 6 * scale * scale * Math.sqrt(headDim);
     const tolerance = EPSILON * 4 * (8 + largestScore);
     const width = heads * headDim;
-    const empty = (i: number) => intervals[Math.floor(i / width)]!.limit <= intervals[Math.floor(i / width)]!.start;
+    const empty = (i: number) => extentOf([rowAt(intervals[Math.floor(i / width)]!)]).visible === 0;
     expect(
       firstFault(got, want, (i) => (empty(i) ? 0 : tolerance)),
       what,
@@ -110,7 +129,18 @@ function jobOf(lanes: Lanes, c: Case, seed: number): { job: Job; check: (output:
     const padding = Array.from(output).filter((_, at) => at >= rows * stride || at % stride >= width);
     expect(firstTouched(padding, 0), what).toBeNull();
   };
-  return { job: { kernel: attention(lanes, shape), bound, rows: intervals }, check };
+  return {
+    job: {
+      kernel: attention(
+        lanes,
+        shape,
+        intervals.some(({ hole }) => hole),
+      ),
+      bound,
+      rows: intervals,
+    },
+    check,
+  };
 }
 
 describe("attention", () => {
@@ -122,6 +152,41 @@ describe("attention", () => {
     made.forEach(({ check }, i) => {
       check(results[i]![3]!);
     });
+  });
+
+  test.each([0, 1, 2])("holes, lanes of variant %i", async (index) => {
+    const variants = laneVariants((await testGpu()).profile);
+    const lanes = variants[index] ?? variants[0]!;
+    const shapes = [
+      { heads: 2, kvHeads: 2, headDim: 32 },
+      { heads: 9, kvHeads: 3, headDim: 64 },
+      { heads: 4, kvHeads: 1, headDim: 80 },
+    ];
+    const made = shapes.flatMap((shape, i) => [
+      jobOf(lanes, { ...shape, intervals: holes(lanes.count) }, i),
+      // Beside rows without one, in packs of both.
+      jobOf(lanes, { ...shape, intervals: [...causal(3), ...holes(lanes.count).slice(1, 4), ...causal(2)] }, 50 + i),
+      // Shadows: each of four rows sees all but the one of its place.
+      jobOf(
+        lanes,
+        { ...shape, intervals: [0, 1, 2, 3].map((j) => ({ start: 2, limit: 19, hole: [9 + j, 10 + j] as const })) },
+        i,
+      ),
+    ]);
+    const results = await runJobs(made.map(({ job }) => job));
+    made.forEach(({ check }, i) => {
+      check(results[i]![3]!);
+    });
+  });
+
+  test("a variant without holes gives the same bits as one with holes that are empty", async () => {
+    const [lanes] = laneVariants((await testGpu()).profile);
+    const c: Case = { heads: 4, kvHeads: 2, headDim: 48, intervals: causal(9) };
+    const plain = jobOf(lanes!, c, 3).job;
+    const holed = jobOf(lanes!, { ...c, intervals: c.intervals.map((row) => ({ ...row, hole: [4, 4] as const })) }, 3).job;
+    const [a, b] = await runJobs([plain, holed]);
+    expect(holed.kernel.variant).not.toBe(plain.kernel.variant);
+    expect(b![3]).toEqual(a![3]);
   });
 
   test("a row's output is the same bits alone and in a pass of many", async () => {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { DeviceProfile } from "../../src/gpu/profile";
 import { ANSWER_BYTES, reveal } from "../../src/kernels/answer";
-import type { Reveal } from "../../src/model/pass";
+import { type Reveal, readAnswers, takenOf } from "../../src/model/pass";
 import { testGpu } from "../support/goldens";
 import { gpuProfile, type Job, MARGIN, plainRows, runJobs } from "../support/kernel";
 import * as reference from "../support/reference";
@@ -34,11 +34,12 @@ function jobOf(profile: DeviceProfile, { answers, canvas, rule }: Case): Job {
   const floats = new Float32Array(words.buffer);
   answers.forEach(({ goal, id, doubt, entropy, score }, i) => {
     const at = (FIRST + i) * WORDS;
-    words.set([goal, id, 0, 0, 0, 0, 0, 0], at);
+    words.set([goal, id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], at);
     floats.set([doubt, entropy, 0, score], at + 3);
   });
   const kernel = reveal(profile, 512);
-  const bound = [words, Uint32Array.from([...canvas, ...new Array(MARGIN).fill(MASK)])];
+  const reports = new Uint32Array(16 * WORDS).fill(UNTOUCHED);
+  const bound = [words, Uint32Array.from([...canvas, ...new Array(MARGIN).fill(MASK)]), reports];
   return { kernel, bound, rows: plainRows(answers.length), reveal: rule, header: { first: FIRST, maskId: MASK } };
 }
 
@@ -230,6 +231,25 @@ describe("limits", () => {
     };
     const [, written] = (await runJobs([job]))[0]!;
     expect([...written!.subarray(0, 8)]).toEqual([100, MASK, 102, MASK, 100, MASK, 102, MASK]);
+  });
+
+  test.each([1, 2, 3, 8])("what is revealed is reported best first, into room for %i", async (room) => {
+    const c: Case = { answers: sure([0.9, 0.2, 0.8, 0.95, 0.1]), canvas: [MASK, MASK, MASK, MASK, KNOWN], rule: best(3) };
+    const job = jobOf(profiles[0]!, c);
+    const [answers, , reports] = (await runJobs([{ ...job, header: { ...job.header, report: 2, reports: room } }]))[0]!;
+    const order = [3, 0, 2].slice(0, room);
+    expect(takenOf(reports!.buffer as ArrayBuffer, 2)).toBe(3);
+    const got = readAnswers(reports!.buffer as ArrayBuffer, 2, order.length);
+    expect(got.map(({ id, revealed }) => [id, revealed])).toEqual(order.map((i) => [100 + i, true]));
+    expect(got).toEqual(order.map((i) => readAnswers(answers!.buffer as ArrayBuffer, FIRST + i, 1)[0]));
+    const outside = [...reports!.subarray(0, 2 * WORDS), ...reports!.subarray((2 + order.length) * WORDS)];
+    expect(outside.every((word) => word === UNTOUCHED)).toBe(true);
+  });
+
+  test("where nothing is open, none is told", async () => {
+    const job = jobOf(profiles[0]!, { answers: sure([0.9, 0.2]), canvas: [KNOWN, KNOWN], rule: best(1) });
+    const [, , reports] = (await runJobs([{ ...job, header: { ...job.header, report: 1, reports: 1 } }]))[0]!;
+    expect(takenOf(reports!.buffer as ArrayBuffer, 1)).toBe(0);
   });
 
   test("the order of the answers does not matter", async () => {

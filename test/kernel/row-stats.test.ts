@@ -66,6 +66,41 @@ describe("row_stats and row_answer", () => {
     });
   });
 
+  test.each([1, 5, 1025])("the log-probability of the winner and of a probe, V = %i", async (V) => {
+    const named = rowsOf(V);
+    const rows = Object.values(named);
+    const logits = Float32Array.from(rows.flatMap((row) => [...row]));
+    const lanes = lanesOf((await testGpu()).profile);
+    const probes = rows.map((_, i) => (i === 0 ? undefined : (7919 * i) % V));
+    for (const geometry of await geometries(V)) {
+      const [answers] = await answersOf([{ logits, vocabSize: V, geometry, lanes, probes }]);
+      answers!.forEach((answer, i) => {
+        const row = [...rows[i]!];
+        const near = (got: number, id: number) => {
+          const want = reference.log_probability(row, id);
+          if (want === Number.NEGATIVE_INFINITY) expect(got).toBe(want);
+          else expect(Math.abs(got - want)).toBeLessThanOrEqual(EPSILON * (16 + 4 * Math.sqrt(V) + 2 * Math.abs(want)));
+        };
+        near(answer.logProbability, answer.id);
+        expect(answer.probe === undefined).toBe(i === 0);
+        if (answer.probe !== undefined) near(answer.probe, probes[i]!);
+      });
+    }
+  });
+
+  test("with a temperature, the raw log-probability of what was drawn", async () => {
+    const V = 40;
+    const logits = normals(30 * V, 5, 2);
+    const base = { logits, vocabSize: V, geometry: (await geometries(V))[0]!, lanes: lanesOf((await testGpu()).profile) };
+    for (const tempered of [false, true]) {
+      const [answers] = await answersOf([{ ...base, sampling: { temperature: 2, topK: 7, tempered } }]);
+      answers!.forEach(({ id, logProbability }, i) => {
+        expect(logProbability).toBeCloseTo(reference.log_probability([...logits.subarray(i * V, (i + 1) * V)], id), 4);
+      });
+      expect(new Set(answers!.map(({ id }) => id)).size).toBeGreaterThan(5);
+    }
+  });
+
   test("doubt stays resolved where confidence rounds to 1, and orders strictly", async () => {
     const V = 8;
     const doubts = [1e-5, 1e-7, 3e-8, 1e-8, 1e-9, 1e-12, 1e-20, 1.1e-30, 1e-30];

@@ -16,13 +16,15 @@ export interface Question {
   readonly draw?: number;
   /** Canvas index of each row; default its number. */
   readonly goals?: readonly number[];
+  /** Token whose log-probability is asked of each row; undefined for none. */
+  readonly probes?: readonly (number | undefined)[];
 }
 
 const isFiltered = ({ sampling: { topK = 0, topP = 1, minP = 0 } = {} }: Question): boolean => topK > 0 || topP < 1 || minP > 0;
 
 /** What the dispatches of a question have in common. */
-function common({ logits, vocabSize, sampling, metric, draw = 0, goals }: Question): Omit<Job, "kernel" | "bound"> {
-  const rows = Array.from({ length: logits.length / vocabSize }, (_, i) => ({ goal: goals?.[i] ?? i }));
+function common({ logits, vocabSize, sampling, metric, draw = 0, goals, probes }: Question): Omit<Job, "kernel" | "bound"> {
+  const rows = Array.from({ length: logits.length / vocabSize }, (_, i) => ({ goal: goals?.[i] ?? i, probe: probes?.[i] }));
   const reveal = metric ? { reveal: { rule: "count", count: 1, metric } as const } : {};
   return { rows, header: { draw }, ...(sampling ? { sampling } : {}), ...reveal };
 }
@@ -54,14 +56,14 @@ export async function answersOf(questions: readonly Question[]): Promise<Answer[
       const base = common(q);
       const output = new Uint32Array((base.rows.length + 2) * words + MARGIN).fill(0xabcdef);
       const header = { ...base.header, first: 1 };
-      return { ...base, header, kernel: rowAnswer(q.geometry, q.vocabSize), bound: [stats[i]![2]!, output] };
+      return { ...base, header, kernel: rowAnswer(q.geometry, q.vocabSize), bound: [stats[i]![2]!, q.logits, output] };
     }),
   );
   return answers.map((arrays, i) => {
-    const output = arrays[1]!;
+    const output = arrays[2]!;
     const rows = questions[i]!.logits.length / questions[i]!.vocabSize;
     const outside = [...output.subarray(0, words), ...output.subarray((rows + 1) * words)];
     if (outside.some((word) => word !== 0xabcdef)) throw new Error("row_answer: wrote outside of its rows' answers");
-    return readAnswers(output.buffer as ArrayBuffer, 1, rows);
+    return readAnswers(output.buffer as ArrayBuffer, 1, rows, (row) => questions[i]!.probes?.[row] !== undefined);
   });
 }

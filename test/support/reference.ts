@@ -74,24 +74,32 @@ export interface AttentionInput {
   readonly kvHeads: number;
   readonly headDim: number;
   /** Visible cache rows of each query row. */
-  readonly intervals: readonly { readonly start: number; readonly limit: number }[];
+  readonly intervals: readonly {
+    readonly start: number;
+    readonly limit: number;
+    /** Cache rows [from, to) that are left out. */
+    readonly hole?: readonly [number, number] | undefined;
+  }[];
 }
 
 /** [T, H, E]; 0 where nothing is visible. */
 export function attention({ query, keys, values, heads, kvHeads, headDim: E, intervals }: AttentionInput): Float64Array {
   const output = new Float64Array(intervals.length * heads * E);
-  intervals.forEach(({ start, limit }, t) => {
+  intervals.forEach(({ start, limit, hole = [0, 0] }, t) => {
     for (let h = 0; h < heads; h++) {
       const kv = Math.floor(h / (heads / kvHeads));
       const at = (t * heads + h) * E;
       const scores: number[] = [];
+      const slots: number[] = [];
       for (let s = start; s < limit; s++) {
+        if (s >= hole[0] && s < hole[1]) continue;
+        slots.push(s);
         let dot = 0;
         for (let i = 0; i < E; i++) dot += query[at + i]! * keys[(s * kvHeads + kv) * E + i]!;
         scores.push(dot / Math.sqrt(E));
       }
       softmax(scores).forEach((p, j) => {
-        for (let i = 0; i < E; i++) output[at + i]! += p * values[((start + j) * kvHeads + kv) * E + i]!;
+        for (let i = 0; i < E; i++) output[at + i]! += p * values[(slots[j]! * kvHeads + kv) * E + i]!;
       });
     }
   });
@@ -174,6 +182,14 @@ export function row_stats(logits: readonly number[]): RowStats {
   });
   const sum = 1 + rest;
   return { winner, peak, second, rest, entropy: Math.log1p(rest) - moment / sum, margin: (1 - Math.exp(second - peak)) / sum };
+}
+
+/** Log-probability of an id in the distribution over what is not suppressed, nats. */
+export function log_probability(logits: readonly number[], id: number): number {
+  if (logits[id]! <= SUPPRESSED) return Number.NEGATIVE_INFINITY;
+  const peak = Math.max(...logits);
+  const sum = logits.reduce((total, l) => (l <= SUPPRESSED ? total : total + Math.exp(l - peak)), 0);
+  return logits[id]! - peak - Math.log(sum);
 }
 
 /** 1 / confidence − 1 of a chosen id: under the raw distribution, or under the tempered one over the ids `kept`. */

@@ -63,6 +63,7 @@ export function plainKernels(profile: DeviceProfile, m: Sizes): Kernel[] {
     rmsnorm(lanes, m.hiddenSize, 1e-5, true),
     ropeCache(lanes, shape, m.qkNorm ? { eps: 1e-6 } : null),
     attention(lanes, shape),
+    attention(lanes, shape, true),
     swiglu(m.intermediateSize),
     guide(m.vocabSize),
     suppress(m.vocabSize, 1),

@@ -196,6 +196,7 @@ export class FakeEngine {
     return candidates.map((guess) => ({
       ...guess,
       logit: 0,
+      logProbability: Math.log(guess.confidence),
       doubt: 1 / guess.confidence - 1,
       score: guess.confidence,
       revealed: chosen.has(guess.goal),
