@@ -2,6 +2,7 @@
 import type { Row } from "../model/pass";
 import type { Canvas } from "./canvas";
 import { type Decoder, goalsOf, type PlannedPass } from "./decoder";
+import { type SelfSpeculation, SelfSpeculator } from "./freedave";
 import type { BlockRule, Probed } from "./host-rule";
 import { revealOf, type Selection } from "./selection";
 
@@ -10,6 +11,8 @@ export interface Denoising {
   readonly selection: Selection;
   /** Counts of a block's passes from its masks; null for rules without a schedule. */
   readonly schedule: ((masks: number) => readonly number[]) | null;
+  /** Guessed steps go along with every forward. Needs a rule that counts (schedule, sequential). */
+  readonly speculation?: SelfSpeculation | undefined;
 }
 
 export class Denoiser {
@@ -19,13 +22,14 @@ export class Denoiser {
   readonly #selection: Selection;
   readonly #counts: readonly number[] | null;
   readonly #rule: BlockRule | null;
+  readonly #speculator: SelfSpeculator | null;
   /** Places that were masked when the block began: no other is ever written. */
   readonly #open: ReadonlySet<number>;
   /** Passes so far. */
   step = 0;
 
   /** A block of places [start, stop). */
-  constructor(canvas: Canvas, { selection, schedule }: Denoising, start: number, stop: number) {
+  constructor(canvas: Canvas, { selection, schedule, speculation }: Denoising, start: number, stop: number) {
     const masks = canvas.masks(start, stop);
     this.#canvas = canvas;
     this.#start = start;
@@ -33,6 +37,13 @@ export class Denoiser {
     this.#selection = selection;
     this.#counts = schedule?.(masks.length) ?? null;
     this.#rule = selection.rule === "host" && masks.length > 0 ? selection.host.block() : null;
+    this.#speculator = speculation
+      ? new SelfSpeculator(canvas, speculation, {
+          metric: selection.metric,
+          sequential: selection.rule === "sequential",
+          countOf: (step) => this.#counts?.[step] ?? 1,
+        })
+      : null;
     this.#open = new Set(masks);
   }
 
@@ -60,6 +71,10 @@ export class Denoiser {
 
   /** One pass, and what the rule makes of its answers. */
   *pass(planned: Omit<PlannedPass, "reveal">): Decoder {
+    if (this.#speculator) {
+      this.step += yield* this.#speculator.pass(planned, this.step);
+      return;
+    }
     const step = this.step++;
     const results = yield [{ ...planned, reveal: revealOf(this.#selection, this.#counts?.[step] ?? 1) }];
     if (!this.#rule) return;
