@@ -3,6 +3,8 @@ import { ensure, RidgepointError } from "../errors";
 import type { Family } from "../model/config";
 import type { Metric } from "../model/pass";
 import type { GenerateOptions, Preset, Remasking } from "./options";
+import { policyNamed } from "./policies/index";
+import { valuesOf } from "./policies/policy";
 import type { ScheduleName } from "./schedule";
 
 /** How the reference implementations differ: comparator of the threshold, distribution of the confidence, schedule. */
@@ -28,6 +30,7 @@ export const METRICS: Readonly<Record<Remasking, Metric>> = {
   entropy: "entropy",
   topk_margin: "margin",
   random: "random",
+  sequential: "confidence",
 };
 
 const COMMON = [
@@ -44,17 +47,30 @@ const COMMON = [
   "trace",
   "signal",
 ];
-const DIFFUSION = ["blockLength", "steps", "cache", "remasking", "threshold", "factor", "ebGamma", "preset"];
+const DIFFUSION = [
+  "blockLength",
+  "steps",
+  "cache",
+  "remasking",
+  "threshold",
+  "factor",
+  "ebGamma",
+  "preset",
+  "policy",
+  "earlyStop",
+];
+const MASKED = ["cfgScale", "refreshInterval", "cacheWindow", "cacheWarmup", "suffixWindow", "suffixDensity"];
+const BLOCK = ["subBlockLength", "gridOffset", "commitLast", "fusedCommit"];
 const KNOWN: Readonly<Record<Family, readonly string[]>> = {
   ar: COMMON,
-  mdlm: [...COMMON, ...DIFFUSION, "cfgScale"],
-  block: [...COMMON, ...DIFFUSION, "subBlockLength"],
+  mdlm: [...COMMON, ...DIFFUSION, ...MASKED],
+  block: [...COMMON, ...DIFFUSION, ...BLOCK],
 };
 const ALL = new Set([...KNOWN.mdlm, ...KNOWN.block]);
 /** Caches of a family; the first is its default. */
 export const CACHES: Readonly<Record<Family, readonly string[]>> = {
   ar: [],
-  mdlm: ["none", "prefix", "dual"],
+  mdlm: ["none", "prefix", "dual", "vicinity", "delayed", "frozen"],
   block: ["block", "sub-block"],
 };
 
@@ -95,6 +111,13 @@ function checkValues(options: GenerateOptions): void {
   checkInteger("blockLength", options.blockLength, 1);
   checkInteger("subBlockLength", options.subBlockLength, 1);
   checkInteger("steps", options.steps, 1);
+  for (const name of ["refreshInterval", "cacheWindow", "cacheWarmup", "suffixWindow"] as const)
+    checkInteger(name, options[name], 0);
+  checkRange("suffixDensity", options.suffixDensity, 0, 1, false);
+  if (options.gridOffset !== "prompt") checkInteger("gridOffset", options.gridOffset, 0);
+  for (const name of ["commitLast", "fusedCommit", "earlyStop"] as const) {
+    if (options[name] !== undefined && typeof options[name] !== "boolean") refuse(name, "true or false", options[name]);
+  }
   checkInteger("topK", options.topK, 0);
   checkInteger("seed", options.seed, 0);
   checkRange("temperature", options.temperature, 0, 100, false);
@@ -119,12 +142,7 @@ function checkValues(options: GenerateOptions): void {
   if (options.maxNewTokens !== undefined && options.genLength !== undefined) {
     throw new RidgepointError("bad-option", "maxNewTokens and genLength are two names of one thing; give one of them");
   }
-  const rules = (["steps", "threshold", "factor", "ebGamma"] as const).filter((name) => options[name] !== undefined);
-  ensure(
-    rules.length <= 1,
-    "bad-option",
-    () => `${rules.join(" and ")} exclude each other: each decides how much a forward reveals; give one`,
-  );
+  checkRules(options);
   const sampled = (["topK", "topP", "minP"] as const).filter(
     (name) => (options[name] ?? (name === "topP" ? 1 : 0)) !== (name === "topP" ? 1 : 0),
   );
@@ -133,6 +151,38 @@ function checkValues(options: GenerateOptions): void {
     "bad-option",
     () => `${sampled.join(", ")}: has no effect at temperature 0 (greedy); give a temperature above 0`,
   );
+}
+
+/** What decides how much a forward reveals, and by what it ranks, is said once. */
+function checkRules(options: GenerateOptions): void {
+  const { remasking = "low_confidence", threshold, factor, ebGamma, policy } = options;
+  const rules = (["steps", "threshold", "factor", "ebGamma", "policy"] as const).filter((name) => options[name] !== undefined);
+  const dynamic = rules.length === 2 && rules.includes("steps") && rules.includes("threshold");
+  ensure(
+    rules.length <= 1 || dynamic,
+    "bad-option",
+    () => `${rules.join(" and ")} exclude each other: each decides how much a forward reveals; give one`,
+  );
+  ensure(
+    remasking === "low_confidence" || (threshold === undefined && factor === undefined),
+    "bad-option",
+    () => `remasking: threshold and factor test the confidence; expected low_confidence, came ${remasking}`,
+  );
+  ensure(
+    remasking !== "sequential" || ebGamma === undefined,
+    "bad-option",
+    "remasking: an entropy bound needs a ranking; expected low_confidence, entropy, topk_margin or random, came sequential",
+  );
+  ensure(
+    options.remasking === undefined || policy === undefined,
+    "bad-option",
+    () => `remasking: a policy has a ranking of its own; leave out remasking ${remasking}, or the policy`,
+  );
+  if (policy === undefined) return;
+  const given: unknown = typeof policy === "string" ? { name: policy } : policy;
+  if (typeof given !== "object" || given === null) refuse("policy", "a name, or an object with a name and numbers", given);
+  const { name } = given as { readonly name?: unknown };
+  valuesOf(policyNamed(name), given as Readonly<Record<string, unknown>>);
 }
 
 /**

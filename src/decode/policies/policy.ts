@@ -76,7 +76,7 @@ export const count = (fallback: number, from: number, to: number, meaning: strin
  * @throws `bad-option` for a number that is unknown or out of its range
  */
 export function valuesOf<S extends Settings>(
-  { name, settings }: Policy<string, S>,
+  { name, settings }: { readonly name: string; readonly settings: S },
   given: Readonly<Record<string, unknown>>,
 ): Values<S> {
   for (const [key, value] of Object.entries(given)) {

@@ -113,7 +113,9 @@ describe("a value out of range is refused by name, in every family", () => {
   test("the message says what was expected and what came", () => {
     expect(refusal("ar", { seed: -1 }).message).toBe("seed: expected an integer from 0 to 4294967295, came -1");
     expect(refusal("mdlm", { threshold: 0 }).message).toBe("threshold: expected a number above 0 and up to 1, came 0");
-    expect(refusal("mdlm", { remasking: "best" }).message).toContain('low_confidence, entropy, topk_margin, random, came "best"');
+    expect(refusal("mdlm", { remasking: "best" }).message).toContain(
+      'low_confidence, entropy, topk_margin, random, sequential, came "best"',
+    );
   });
 });
 
@@ -136,10 +138,10 @@ describe("names", () => {
   });
 
   test.each([
-    ["mdlm", ["none", "prefix", "dual"], ["block", "sub-block"]],
-    ["mdlm with shift", ["none", "prefix", "dual"], ["block", "sub-block"]],
-    ["block", ["block"], ["none", "prefix", "dual", "sub-block"]],
-    ["block with shift", ["block", "sub-block"], ["none", "prefix", "dual"]],
+    ["mdlm", ["none", "prefix", "dual", "vicinity", "delayed", "frozen"], ["block", "sub-block"]],
+    ["mdlm with shift", ["none", "prefix", "dual", "vicinity", "delayed", "frozen"], ["block", "sub-block"]],
+    ["block", ["block"], ["none", "prefix", "dual", "vicinity", "sub-block"]],
+    ["block with shift", ["block", "sub-block"], ["none", "prefix", "dual", "frozen"]],
   ] as const)("cache of %s", (name, taken, refused) => {
     for (const cache of taken) expect(run(name, { cache }).answerLength).toBe(64);
     for (const cache of refused) isRefused(name, { cache }, "cache");
@@ -172,7 +174,7 @@ describe("options that do not go together", () => {
   test("subBlockLength divides blockLength", () => isRefused("block with shift", { subBlockLength: 3 }, "subBlockLength"));
 
   test.each([
-    [{ threshold: 0.9, steps: 8 }, "threshold"],
+    [{ threshold: 0.9, steps: 8, factor: 1 }, "threshold"],
     [{ threshold: 0.9, factor: 1 }, "factor"],
     [{ threshold: 0.9, ebGamma: 1 }, "ebGamma"],
     [{ factor: 1, ebGamma: 1 }, "ebGamma"],
