@@ -1,6 +1,6 @@
 /** Options that commands share, and their values out of text. A wrong value is `bad-option`; commander finds unknown ones. */
 import { type Command, Option } from "commander";
-import { type GenerateOptions, RidgepointError } from "../src/index";
+import { type GenerateOptions, POLICY_NAMES, RidgepointError } from "../src/index";
 import type { AdapterChoice } from "./chromium.mjs";
 import type { SessionOptions } from "./session";
 
@@ -92,6 +92,11 @@ const NUMBERS = [
   ["--factor", "factor", "factor rule of parallel decoding"],
   ["--eb-gamma", "ebGamma", "entropy bound, nats"],
   ["--cfg-scale", "cfgScale", "classifier-free guidance"],
+  ["--refresh-interval", "refreshInterval", "caches: every so many passes are full again"],
+  ["--cache-window", "cacheWindow", "cache vicinity: positions on either side of the block"],
+  ["--cache-warmup", "cacheWarmup", "caches vicinity, delayed: full passes at the start"],
+  ["--suffix-window", "suffixWindow", "masks after the block that are there at all (DPad)"],
+  ["--suffix-density", "suffixDensity", "chance of a mask behind them to be kept"],
   ["--temperature", "temperature", "0 is greedy"],
   ["--top-k", "topK", "0 is off"],
   ["--top-p", "topP", "1 is off"],
@@ -101,18 +106,42 @@ const NUMBERS = [
 
 /** Decoding options as words; the engine knows which words there are. */
 const WORDS = [
-  ["--cache", "cache", "none, prefix, dual, block or sub-block"],
-  ["--remasking", "remasking", "low_confidence, random, entropy or topk_margin"],
+  ["--cache", "cache", "none, prefix, dual, vicinity, delayed or frozen; block or sub-block"],
+  ["--remasking", "remasking", "low_confidence, random, entropy, topk_margin or sequential"],
   ["--preset", "preset", "llada, fast-dllm, fast-dllm-v2, dream, sdar or dllm"],
+] as const;
+
+/** Decoding options that are on or left out. */
+const FLAGS = [
+  ["--commit-last", "commitLast", "block diffusion: compute the clean keys and values of the last block too"],
+  ["--fused-commit", "fusedCommit", "block diffusion: clean rows go along with the next block's first pass"],
+  ["--ignore-eos", "ignoreEos", "go on after the end of text"],
 ] as const;
 
 /** Adds every decoding option. */
 export function withDecodingOptions(command: Command): Command {
   for (const [flag, , help] of NUMBERS) command.option(`${flag} <n>`, help);
   for (const [flag, , help] of WORDS) command.option(`${flag} <name>`, help);
+  for (const [flag, , help] of FLAGS) command.option(flag, help);
   return command
-    .option("--stop <text>", "stop string; may be given again", (text, before: string[] = []) => [...before, text])
-    .option("--ignore-eos", "go on after the end of text");
+    .option("--no-early-stop", "diffusion: fill the canvas although the answer has ended")
+    .option(
+      "--grid-offset <n|prompt>",
+      "block diffusion: blocks lie on (position + n) / block length, or start at the prompt's end",
+    )
+    .option("--policy <name[:key=value,...]>", `decoding policy: ${POLICY_NAMES.join(", ")}`)
+    .option("--stop <text>", "stop string; may be given again", (text, before: string[] = []) => [...before, text]);
+}
+
+/** A policy's name, and its numbers after a colon: `hierarchical:threshold=0.9,low=0.3`. */
+export function parsePolicy(text: string): { name: string } & Record<string, number | string> {
+  const [name = "", numbers, ...rest] = text.split(":");
+  const pairs = numbers === undefined ? [] : numbers.split(",").map((pair) => pair.split("="));
+  if (rest.length > 0 || pairs.some((pair) => pair.length !== 2 || pair[0]?.trim() === "" || pair[0]?.trim() === "name")) {
+    throw new RidgepointError("bad-option", `--policy: expected NAME or NAME:KEY=NUMBER,KEY=NUMBER, got "${text}"`);
+  }
+  const values = pairs.map(([key = "", value = ""]) => [key.trim(), parseNumber(`--policy ${key.trim()}`, value)]);
+  return { ...Object.fromEntries(values), name: name.trim() };
 }
 
 /** The engine's options of a command's flags: what was given, and nothing else. */
@@ -121,6 +150,11 @@ export function decodingOptions(flags: Readonly<Record<string, unknown>>): Gener
   for (const [flag, key] of NUMBERS) if (flags[key] !== undefined) options[key] = parseNumber(flag, String(flags[key]));
   for (const [, key] of WORDS) if (flags[key] !== undefined) options[key] = flags[key];
   if (flags.stop !== undefined) options.stop = flags.stop;
-  if (flags.ignoreEos) options.ignoreEos = true;
+  for (const [, key] of FLAGS) if (flags[key]) options[key] = true;
+  if (flags.earlyStop === false) options.earlyStop = false;
+  if (flags.gridOffset !== undefined) {
+    options.gridOffset = flags.gridOffset === "prompt" ? "prompt" : parseNumber("--grid-offset", String(flags.gridOffset));
+  }
+  if (flags.policy !== undefined) options.policy = parsePolicy(String(flags.policy));
   return options;
 }

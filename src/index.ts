@@ -18,6 +18,7 @@ export type {
   Remasking,
   SamplingOptions,
 } from "./decode/options";
+export { POLICY_NAMES, type PolicyName, type PolicyOptions } from "./decode/policies/index";
 export type { ReplayCase, ReplayResult } from "./decode/replay";
 export type {
   FinishReason,
