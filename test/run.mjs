@@ -1,8 +1,9 @@
 /**
  * `npm test`: finds or installs a browser, runs the suites one after another, and ends with `N passed, N failed` over all of them.
  * Tests that were skipped or left to do count as failed: what did not run was not shown to work. So does a suite without tests.
+ * The suite `training` alone may be skipped, and is counted so: it needs Python, and for a part PyTorch, which nothing else does.
  *
- *     node test/run.mjs [unit] [browser] [e2e]
+ *     node test/run.mjs [unit] [browser] [e2e] [training]
  */
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -14,7 +15,8 @@ import { findChromium } from "../cli/chromium.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const VITEST = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs");
-const SUITES = ["unit", "browser", "e2e"];
+const TRAINING = "training";
+const SUITES = ["unit", "browser", "e2e", TRAINING];
 
 /** Lines of an error shown in the list of failures. */
 const SHOWN_LINES = 12;
@@ -54,6 +56,30 @@ async function outcomeOf(suite, status, jsonPath) {
   return { passed, failures };
 }
 
+/** Runs the Python tests of training/; their own report goes to the terminal as they run. */
+function runTraining() {
+  return new Promise((resolve) => {
+    const child = spawn("python3", [join(ROOT, "test/training.py")], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => child.kill(signal));
+    let out = "";
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      out += text;
+    });
+    const skip = (message) => resolve({ passed: 0, failures: [], skipped: [{ name: `suite ${TRAINING}`, message }] });
+    const fail = (message) => resolve({ passed: 0, failures: [{ name: `suite ${TRAINING}`, message }] });
+    child.once("error", ({ code, message }) => (code === "ENOENT" ? skip("there is no python3") : fail(message)));
+    child.once("close", (code) => {
+      try {
+        const outcome = JSON.parse(out.trimEnd().split("\n").at(-1));
+        if (outcome.passed + outcome.failures.length + outcome.skipped.length === 0) fail("UNRUN: not one test ran");
+        else resolve(outcome);
+      } catch {
+        fail(`test/training.py exited with ${code}`);
+      }
+    });
+  });
+}
+
 const chosen = process.argv.slice(2);
 const unknown = chosen.filter((name) => !SUITES.includes(name));
 if (unknown.length > 0) {
@@ -63,15 +89,20 @@ if (unknown.length > 0) {
 
 let passed = 0;
 const failures = [];
+const skipped = [];
+const suites = SUITES.filter((name) => chosen.length === 0 || chosen.includes(name));
 const folder = await mkdtemp(join(tmpdir(), "ridgepoint-test-"));
 try {
-  process.env.RIDGEPOINT_BROWSER = await findChromium({ say: (line) => console.error(line) });
-  console.log(`browser: ${process.env.RIDGEPOINT_BROWSER}`);
-  for (const suite of SUITES.filter((name) => chosen.length === 0 || chosen.includes(name))) {
+  if (suites.some((suite) => suite !== TRAINING)) {
+    process.env.RIDGEPOINT_BROWSER = await findChromium({ say: (line) => console.error(line) });
+    console.log(`browser: ${process.env.RIDGEPOINT_BROWSER}`);
+  }
+  for (const suite of suites) {
     const jsonPath = join(folder, `${suite}.json`);
-    const outcome = await outcomeOf(suite, await runVitest(suite, jsonPath), jsonPath);
+    const outcome = suite === TRAINING ? await runTraining() : await outcomeOf(suite, await runVitest(suite, jsonPath), jsonPath);
     passed += outcome.passed;
     failures.push(...outcome.failures);
+    skipped.push(...(outcome.skipped ?? []));
   }
 } catch (error) {
   failures.push({ name: "test/run.mjs", message: error instanceof Error ? error.message : String(error) });
@@ -87,5 +118,6 @@ for (const { name, message } of failures) {
     .slice(0, SHOWN_LINES);
   console.log(`\nFAILED ${name}\n${lines.map((line) => `    ${line}`).join("\n")}`);
 }
-console.log(`\n${passed} passed, ${failures.length} failed`);
+for (const { name, message } of skipped) console.log(`\nSKIPPED ${name}: ${message}`);
+console.log(`\n${passed} passed, ${failures.length} failed${skipped.length > 0 ? `, ${skipped.length} skipped` : ""}`);
 process.exitCode = failures.length > 0 ? 1 : 0;
