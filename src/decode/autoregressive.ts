@@ -14,6 +14,7 @@ const pass = (kind: PlannedPass["kind"], from: number, to: number, emits: boolea
   kind,
   rows: rowsOf(from, to, causal, (place) => (emits && place === to - 1 ? to : null)),
   reveal: { rule: "all" },
+  report: "revealed",
 });
 
 /** Keeps the prompt's keys and values, in passes that fit; the last row makes the first token. */

@@ -48,7 +48,10 @@ const plainRows = (start: number, stop: number): Row[] =>
     () => null,
   );
 
-export function* blockDiffusion({ canvas, stopIds, maxRows }: DecoderContext, options: BlockDiffusionOptions): Decoder {
+export function* blockDiffusion(
+  { canvas, stopIds, maxRows, passesPerSubmit = 1 }: DecoderContext,
+  options: BlockDiffusionOptions,
+): Decoder {
   const { blockLength, gridOffset, fusedCommit = false } = options;
   const prefilled = Math.max(0, blockEnd(canvas.promptLength, blockLength, gridOffset) - blockLength);
   yield* prefillBlocks(prefilled, maxRows, options, null);
@@ -61,7 +64,10 @@ export function* blockDiffusion({ canvas, stopIds, maxRows }: DecoderContext, op
     const denoiser = new Denoiser(canvas, options, start, stop);
     const rows = plainRows(start, stop);
     while (!denoiser.done) {
-      yield* denoiser.pass({ kind: "block", rows: [...pending, ...denoiser.asked(rows, false)] });
+      yield* denoiser.pass(
+        { kind: "block", rows: [...pending, ...denoiser.asked(rows, false)], throughStop: true },
+        passesPerSubmit,
+      );
       pending = [];
     }
     const ended = options.earlyStop && canvas.stopIndex(stopIds) >= 0;

@@ -24,12 +24,14 @@ export interface PlannedPass extends Pass {
   readonly write?: readonly Write[] | undefined;
   /** What the rows read at these places in this pass only: the device's copy, restored before the next submit. Never part of the answer. */
   readonly draft?: readonly Write[] | undefined;
+  /** Counts although a pass before it in its list completed an answer with a stop id: the block is finished all the same. */
+  readonly throughStop?: boolean | undefined;
 }
 
 /**
  * Yields the passes of one submit and is sent their results: by then the canvas holds what they revealed. A result's answers are those of every row with
- * a goal, in row order, known places too. Passes planned ahead of a stop id are dropped by whoever runs them (their rows were computed for nothing) and
- * their results are left out. A pass that writes or drafts begins a submit of its own.
+ * a goal, in row order, known places too. Of a list, passes behind a stop id and passes that find nothing left to reveal
+ * are dropped by whoever runs them (their rows were computed for nothing): they are no forwards, and their results are left out. A pass that writes or drafts begins a submit of its own.
  */
 export type Decoder = Generator<readonly PlannedPass[], void, readonly PassResult[]>;
 
@@ -40,7 +42,12 @@ export interface DecoderContext {
   readonly stopIds: ReadonlySet<number>;
   /** Most rows of one pass. */
   readonly maxRows: number;
+  /** Passes that a decoder may plan ahead of what the first of them reveals, to go in one submit with it. Default 1: none is planned ahead. */
+  readonly passesPerSubmit?: number | undefined;
 }
+
+/** What {@link DecoderContext.passesPerSubmit} is outside of tests: the host waits for every second forward of a diffusion model. */
+export const PASSES_PER_SUBMIT = 2;
 
 /** Rows of canvas places [from, to) at their own positions and slots, `limitOf` giving where each one's view ends. */
 export function rowsOf(

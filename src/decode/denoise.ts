@@ -15,6 +15,9 @@ export interface Denoising {
   readonly speculation?: SelfSpeculation | undefined;
 }
 
+/** Places that a pass is taken to reveal before any has run, by a rule without a count. */
+const USUAL_PACE = 3;
+
 export class Denoiser {
   readonly #canvas: Canvas;
   readonly #start: number;
@@ -25,7 +28,11 @@ export class Denoiser {
   readonly #speculator: SelfSpeculator | null;
   /** Places that were masked when the block began: no other is ever written. */
   readonly #open: ReadonlySet<number>;
-  /** Passes so far. */
+  /** Passes planned and not yet yielded: they go in one submit with the next. */
+  #waiting: PlannedPass[] = [];
+  /** How many places a pass revealed of late, for rules that have no count. */
+  #pace = USUAL_PACE;
+  /** Passes so far, those that wait included. */
   step = 0;
 
   /** A block of places [start, stop). */
@@ -69,16 +76,25 @@ export class Denoiser {
     });
   }
 
-  /** One pass, and what the rule makes of its answers. */
-  *pass(planned: Omit<PlannedPass, "reveal">): Decoder {
+  /**
+   * One pass, and what the rule makes of its answers. Up to `most` go in one submit, those behind the first planned on the masks
+   * known before it: only where the rows of the next pass do not depend on what this one reveals. With a schedule no pass is for nothing; with other rules the second is
+   * planned where the first is not likely to finish the block, and is dropped where it did.
+   */
+  *pass(planned: Omit<PlannedPass, "reveal" | "report">, most = 1): Decoder {
     if (this.#speculator) {
       this.step += yield* this.#speculator.pass(planned, this.step);
       return;
     }
     const step = this.step++;
-    const results = yield [{ ...planned, reveal: revealOf(this.#selection, this.#counts?.[step] ?? 1) }];
-    if (!this.#rule) return;
+    const count = this.#counts?.[step] ?? 1;
     const canvas = this.#canvas;
+    const reveal = revealOf(this.#selection, count);
+    if (!this.#rule) {
+      yield* this.#inTurn({ ...planned, reveal, report: "revealed" }, most);
+      return;
+    }
+    const results = yield [{ ...planned, reveal }];
     const answers = (results.at(-1)?.answers ?? []).filter(({ goal }) => this.#open.has(goal)).sort((a, b) => a.goal - b.goal);
     const write = this.#rule.choose({
       canvas,
@@ -89,5 +105,20 @@ export class Denoiser {
       known: answers.filter((answer): answer is Probed => !canvas.isMasked(answer.goal) && answer.probe !== undefined),
     });
     if (write.length > 0) yield [{ kind: planned.kind, rows: [], reveal: { rule: "none" }, write }];
+  }
+
+  /** Yields a pass with those that wait, or lets it wait where another is surely or likely to follow. */
+  *#inTurn(pass: PlannedPass, most: number): Decoder {
+    const masks = (): number => this.#canvas.masks(this.#start, this.#stop).length;
+    const before = masks();
+    this.#waiting.push(pass);
+    const counted = this.#waiting.every(({ reveal }) => reveal.rule === "count" || reveal.rule === "sequential");
+    const taken = this.#waiting.reduce((sum, { reveal }) => sum + ("count" in reveal && counted ? reveal.count : this.#pace), 0);
+    const left = before - taken;
+    if (this.#waiting.length < most && left >= (counted ? 1 : this.#pace)) return;
+    const list = this.#waiting;
+    this.#waiting = [];
+    const { length } = yield list;
+    this.#pace = Math.max(1, (before - masks()) / Math.max(1, length));
   }
 }

@@ -4,6 +4,7 @@ import type { Engine } from "../model/engine";
 import { StreamDetokenizer } from "../text/detokenizer";
 import { StopMatcher } from "../text/stop";
 import type { Tokenizer } from "../text/tokenizer";
+import { PASSES_PER_SUBMIT } from "./decoder";
 import type { Resolved } from "./resolve";
 import { countKinds, type Forwarded, runDecoder } from "./runner";
 import type { FinishReason, ForwardTrace, GenerationResult, Step, Timings } from "./step";
@@ -91,7 +92,7 @@ export async function* generate(
   const { canvas, sampling, stopIds, metric, answerLength } = resolved;
   const { promptLength } = canvas;
   const follower = new TextFollower(tokenizer, resolved.stopStrings);
-  const decoder = resolved.decoder({ canvas, stopIds, maxRows: engine.maxRows });
+  const decoder = resolved.decoder({ canvas, stopIds, maxRows: engine.maxRows, passesPerSubmit: PASSES_PER_SUBMIT });
   const tally: Tally = { nfe: 0, forwards: [], flops: 0, bytes: 0, dispatches: 0 };
   const before = { ...engine.counts };
   const now = (): number => performance.now() * 1e6;

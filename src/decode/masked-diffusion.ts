@@ -30,7 +30,10 @@ const twinsOf = (rows: readonly Row[], twin: number): Row[] =>
     goal: null,
   }));
 
-export function* maskedDiffusion({ canvas, stopIds }: DecoderContext, options: MaskedDiffusionOptions): Decoder {
+export function* maskedDiffusion(
+  { canvas, stopIds, passesPerSubmit = 1 }: DecoderContext,
+  options: MaskedDiffusionOptions,
+): Decoder {
   const { blockLength, shift, guidance, refresh = 0, window = 0, warmup = 0, suffix = null } = options;
   const end = canvas.length;
   const recomputed = cachePolicy(options.cache, { refresh, window, warmup });
@@ -61,7 +64,9 @@ export function* maskedDiffusion({ canvas, stopIds }: DecoderContext, options: M
       });
       const asked = denoiser.asked(rows, shift);
       const halves = guidance > 0 ? { rows: [...asked, ...twinsOf(rows, end)], guidance: { scale: guidance, twin: end } } : null;
-      yield* denoiser.pass({ kind, rows: asked, ...halves });
+      // Which rows the delayed cache computes follows the masks, and what is full at the start of a run follows the passes that counted.
+      const ahead = options.cache !== "delayed" && pass >= warmup;
+      yield* denoiser.pass({ kind, rows: asked, ...halves, throughStop: true }, ahead ? passesPerSubmit : 1);
     }
     if (options.earlyStop && canvas.stopIndex(stopIds) >= 0) return;
     last = from;

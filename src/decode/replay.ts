@@ -5,7 +5,7 @@ import { GREEDY, type Metric } from "../model/pass";
 import { autoregressive } from "./autoregressive";
 import { blockDiffusion } from "./block-diffusion";
 import { Canvas, NO_TOKEN } from "./canvas";
-import type { Decoder, DecoderContext } from "./decoder";
+import { type Decoder, type DecoderContext, PASSES_PER_SUBMIT } from "./decoder";
 import { maskedDiffusion } from "./masked-diffusion";
 import { countKinds, type Forwarded, runDecoder } from "./runner";
 import { dllmSchedule, dreamSchedule, lladaSchedule } from "./schedule";
@@ -268,7 +268,7 @@ export async function replay(engine: Engine, c: ReplayCase, signal?: AbortSignal
   const guided = params.number("cfg_scale", 0) > 0;
   const sampling = { ...GREEDY, suppress: c.suppress ?? [] };
   const forwards: Forwarded[] = [];
-  const running = decoder({ canvas, stopIds, maxRows: engine.maxRows });
+  const running = decoder({ canvas, stopIds, maxRows: engine.maxRows, passesPerSubmit: PASSES_PER_SUBMIT });
   for await (const progress of runDecoder(engine, running, { canvas, sampling, stopIds, metric, guided, signal }))
     forwards.push(...progress.forwards);
   const stop = canvas.stopIndex(stopIds);

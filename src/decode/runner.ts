@@ -106,6 +106,8 @@ class Run {
   #answers: readonly Answer[] = [];
   #mostKnown = 0;
   #still = 0;
+  /** Forwards that counted. */
+  #forwards = 0;
   /** Results of the passes that counted, of the last list. */
   results: PassResult[] = [];
 
@@ -117,20 +119,22 @@ class Run {
   }
 
   async advance(passes: readonly PlannedPass[]): Promise<Progress> {
-    const { canvas, sampling, stopIds } = this.#options;
+    const { canvas, sampling } = this.#options;
     const forwards: OpenForward[] = [];
     const dropped: Forwarded[] = [];
     const revealed: Revealed[] = [];
     this.results = [];
     for (const [i, submit] of submitsOf(passes).entries()) {
-      if (i > 0 && canvas.stopIndex(stopIds) >= 0) break;
+      if (i > 0 && this.#late(submit[0] as PlannedPass)) break;
       this.#prepare(submit);
       revealed.push(...this.#written(submit[0] as PlannedPass));
       const computing = submit.filter(({ rows }) => rows.length > 0);
-      const came = computing.length > 0 ? await this.#engine.run(computing, sampling, canvas.maskId) : [];
+      // Draws are numbered by the forwards that count, so that a seed's text does not depend on what is planned ahead.
+      const numbered = computing.map((pass, at) => ({ ...pass, draw: pass.draw ?? this.#forwards + at }));
+      const came = computing.length > 0 ? await this.#engine.run(numbered, sampling, canvas.maskId) : [];
       for (const pass of submit) {
         const result = pass.rows.length > 0 ? (came[computing.indexOf(pass)] as PassResult) : NOTHING;
-        const late = this.results.length > 0 && canvas.stopIndex(stopIds) >= 0;
+        const late = this.results.length > 0 && this.#late(pass);
         const gained = late ? [] : canvas.apply(result.answers, this.#value);
         if (!late) this.results.push(result);
         if (pass.rows.length === 0) continue;
@@ -138,12 +142,21 @@ class Run {
         (late ? dropped : forwards).push(forward);
         revealed.push(...gained);
         if (late) continue;
+        this.#forwards++;
         this.#last = forward;
         this.#answers = result.answers;
       }
     }
     this.#checkProgress();
     return { forwards, dropped, revealed };
+  }
+
+  /** Whether a pass that was planned behind another is for nothing, now that the other ran. */
+  #late({ rows, reveal, throughStop }: PlannedPass): boolean {
+    const { canvas, stopIds } = this.#options;
+    if (!throughStop && canvas.stopIndex(stopIds) >= 0) return true;
+    const goals = rows.flatMap(({ goal }) => (goal === null ? [] : [goal]));
+    return reveal.rule !== "none" && goals.length > 0 && goals.every((goal) => goal < canvas.length && !canvas.isMasked(goal));
   }
 
   #prepare(submit: readonly PlannedPass[]): void {

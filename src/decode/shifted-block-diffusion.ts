@@ -16,7 +16,7 @@ export interface ShiftedBlockDiffusionOptions extends Denoising {
 }
 
 export function* shiftedBlockDiffusion(
-  { canvas, stopIds, maxRows }: DecoderContext,
+  { canvas, stopIds, maxRows, passesPerSubmit = 1 }: DecoderContext,
   options: ShiftedBlockDiffusionOptions,
 ): Decoder {
   const { blockLength, subBlockLength } = options;
@@ -41,7 +41,9 @@ export function* shiftedBlockDiffusion(
           () => stop,
           () => null,
         );
-        yield* denoiser.pass({ kind: "block", rows: denoiser.asked(rows, true) });
+        // Whether the next pass is whole depends on the sub-block's first place.
+        const settled = !options.subBlockCache || !canvas.isMasked(sub);
+        yield* denoiser.pass({ kind: "block", rows: denoiser.asked(rows, true) }, settled ? passesPerSubmit : 1);
         cached = true;
       }
     }

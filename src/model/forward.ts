@@ -154,7 +154,7 @@ export class Forward {
       stats(true),
       this.#op(rowAnswer(geometry, vocabSize), [partials, logits, answers], at("row_answer")),
       this.#op(sampleCutoff(this.#lanes, vocabSize), [logits, cutoff], at("sample_cutoff")),
-      this.#op(reveal(this.#gpu.profile, this.#scratch.capacity.answers), [answers, canvas, reports], at("reveal")),
+      this.#op(reveal(this.#gpu.profile, Math.max(1024, this.#scratch.capacity.rows)), [answers, canvas, reports], at("reveal")),
     ]);
     this.#suppress = (ids) => (extent, planOffset) => {
       const kernel = suppress(vocabSize, ids);

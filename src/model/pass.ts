@@ -80,6 +80,8 @@ export interface Pass {
   readonly guidance?: Guidance | undefined;
   /** Which answers come back: of every row with a goal (default), or the revealed ones alone, which takes a fraction of the bytes. */
   readonly report?: "all" | "revealed" | undefined;
+  /** Number of the forward in its run, which random draws depend on. Default: the engine's own count. */
+  readonly draw?: number | undefined;
 }
 
 /** What is known of a row's distribution. */

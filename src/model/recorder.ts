@@ -148,12 +148,12 @@ export class Recorder {
   #place(
     rows: readonly Row[],
     sources: readonly number[] | null,
-    { header, maskId, ...plan }: Submit & Pick<Pass, "reveal" | "guidance"> & { header: Partial<PlanHeader> },
+    { header, maskId, draw, ...plan }: Submit & Pick<Pass, "reveal" | "guidance" | "draw"> & { header: Partial<PlanHeader> },
   ): number {
     const offset = this.#bytes;
     this.#bytes += planBytes(rows.length);
     ensure(this.#bytes <= this.#scratch.arenaBytes, "bad-option", "too many passes in one submit");
-    writePlan(this.words, offset, rows, sources, { ...plan, header: { first: 0, draw: this.draw, ...header, maskId } });
+    writePlan(this.words, offset, rows, sources, { ...plan, header: { first: 0, draw: draw ?? this.draw, ...header, maskId } });
     return offset;
   }
 }

@@ -13,7 +13,7 @@ export interface Capacity {
   readonly rows: number;
   /** Rows whose logits are held at a time; a pass that emits more runs the head in chunks. */
   readonly logits: number;
-  /** Answers of one submit. */
+  /** Answers of one submit: two passes of all rows. */
   readonly answers: number;
 }
 
@@ -25,7 +25,7 @@ const PREFILL_ROWS = 512;
 export function capacityOf(config: ModelConfig, contextLength: number): Capacity {
   const rows = config.family === "ar" ? Math.min(contextLength, PREFILL_ROWS) : contextLength;
   const logits = Math.max(8, Math.min(256, Math.floor(LOGITS_BYTES / (4 * config.vocabSize))));
-  return { slots: contextLength, rows, logits: Math.min(logits, Math.max(8, rows)), answers: Math.max(1024, rows) };
+  return { slots: contextLength, rows, logits: Math.min(logits, Math.max(8, rows)), answers: 2 * Math.max(1024, rows) };
 }
 
 export function attentionShapeOf(config: ModelConfig, { slots, rows }: Capacity): AttentionShape {
@@ -102,7 +102,8 @@ export function rotaryFrequencies(config: ModelConfig): number[] {
  */
 export async function allocateScratch(gpu: Gpu, config: ModelConfig, capacity: Capacity): Promise<Scratch> {
   const windowBytes = planBytes(capacity.rows);
-  const arenaBytes = windowBytes * 4 + planBytes(1) * 64;
+  // A pass takes a plan for its body, for its head and for its reveal: room for two passes of all rows, and for small ones.
+  const arenaBytes = windowBytes * 6 + planBytes(1) * 64;
   const { partials } = statsGeometry(gpu.profile, config.vocabSize);
   const table = rotaryTable(config, capacity.slots);
   const sizes: Record<ScratchName, number> = {

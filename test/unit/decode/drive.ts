@@ -105,6 +105,13 @@ export function taken(candidates: readonly Candidate[], reveal: Reveal): number[
   }
 }
 
+/** The guess, and how likely the row's probe is: a fixed share of what the proposed token leaves over. */
+function probed(guess: Guess, state: number, { goal, probe }: Row): Guess & { readonly probe?: number } {
+  if (probe === undefined) return guess;
+  const share = probe === guess.id ? guess.confidence : (1 - guess.confidence) * unit(mix(state, goal ?? 0, probe, 5));
+  return { ...guess, probe: Math.log(share) };
+}
+
 /** Hashes of cached states [start, limit), each from the one before. */
 function views(cache: ReadonlyMap<number, number>): (start: number, limit: number) => number {
   const chains = new Map<number, number[]>();
@@ -177,7 +184,10 @@ export class FakeEngine {
         cache.set(slot, states[i] as number);
       });
       const seen = views(cache);
-      states = rows.map(({ start, limit }, i) => mix(states[i] as number, seen(start, limit)));
+      states = rows.map(({ start, limit, hole }, i) => {
+        if (!hole) return mix(states[i] as number, seen(start, limit));
+        return mix(states[i] as number, seen(start, hole[0]), seen(hole[1], limit));
+      });
     }
     return states;
   }
@@ -186,14 +196,16 @@ export class FakeEngine {
     const { rows, reveal } = pass;
     const before = [...this.canvas];
     const states = this.states(rows);
-    const candidates = rows.flatMap(({ goal }, i) =>
-      goal === null ? [] : [{ goal, ...this.#model(states[i] as number, goal) }],
-    );
+    const candidates = rows.flatMap((row, i) => {
+      const { goal } = row;
+      return goal === null ? [] : [{ goal, ...probed(this.#model(states[i] as number, goal), states[i] as number, row) }];
+    });
     const open = candidates.filter(({ goal }) => this.canvas[goal] === maskId);
     const chosen = new Set(taken(open, reveal));
     for (const { goal, id } of open) if (chosen.has(goal)) this.canvas[goal] = id;
     this.ran.push({ ...pass, before, states, revealed: [...chosen].sort((a, b) => a - b) });
-    return candidates.map((guess) => ({
+    const told = pass.report === "revealed" ? candidates.filter(({ goal }) => chosen.has(goal)) : candidates;
+    return told.map((guess) => ({
       ...guess,
       logit: 0,
       logProbability: Math.log(guess.confidence),
