@@ -74,11 +74,12 @@ export function decoderOf(
   return { policy, values };
 }
 
-function selectionOf({ options, rules: { strict }, shared: { sampling } }: Made, blockLength: number): Selection {
+function selectionOf({ options, rules: { strict }, shared: { sampling, stopIds } }: Made, blockLength: number): Selection {
   const metric = METRICS[options.remasking ?? "low_confidence"];
   const { threshold, factor, ebGamma, steps } = options;
   const made = asked(options);
-  if (made && !isDecoder(made.policy)) return made.policy.rule(made.values, { seed: sampling.seed, blockLength, strict });
+  if (made && !isDecoder(made.policy))
+    return made.policy.rule(made.values, { seed: sampling.seed, blockLength, stopIds, strict });
   if (threshold !== undefined && steps !== undefined) return { rule: "dynamic", threshold, metric };
   if (threshold !== undefined) return { rule: "threshold", threshold, strict, metric };
   if (factor !== undefined) return { rule: "factor", factor, metric };

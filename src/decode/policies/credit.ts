@@ -2,8 +2,8 @@
  * Credit decoding (dInfer, arXiv 2510.06133): a token that has led at a place over many passes is trusted before a single pass is sure of it. Credit fades
  * by 0.8 a pass, the leading token gains p^0.2, and logits grow by 0.7 · ln(1 + credit) before the threshold is tested.
  *
- * Departure: of the tokens that led a place before, the one with the most credit is probed; a third and later one, whose credit has faded, stays at its
- * raw logit.
+ * Departure: beside the leading token only one is known well enough for its logit to grow, the one with most credit of those that did not lead the pass
+ * before. A third token stays at its raw logit, and so does a token in the pass in which the probed one takes the lead from it.
  */
 import type { Answer } from "../../model/pass";
 import type { Write } from "../decoder";
@@ -21,15 +21,19 @@ const settings = {
 export class Credit implements BlockRule {
   readonly #v: Values<typeof settings>;
   readonly #of = new Map<number, Map<number, number>>();
+  /** Leading token of each place in the last pass. */
+  readonly #leader = new Map<number, number>();
 
   constructor(values: Values<typeof settings>) {
     this.#v = values;
   }
 
-  /** The token with most credit at a place: likely the one that may overtake. */
+  /** The token with most credit that did not lead last: likely the one that may overtake. */
   probe(place: number): number | undefined {
     let best: [id: number, credit: number] | undefined;
-    for (const entry of this.#of.get(place) ?? []) if (!best || entry[1] > best[1]) best = entry;
+    for (const entry of this.#of.get(place) ?? []) {
+      if (entry[0] !== this.#leader.get(place) && (!best || entry[1] > best[1])) best = entry;
+    }
     return best?.[0];
   }
 
@@ -46,6 +50,7 @@ export class Credit implements BlockRule {
     this.#of.set(answer.goal, credits);
     for (const [id, credit] of credits) credits.set(id, credit * decay);
     credits.set(answer.id, (credits.get(answer.id) ?? 0) + answer.confidence ** power);
+    this.#leader.set(answer.goal, answer.id);
     // Weights of the tokens whose logits grow, over the sum of all before.
     const grown = (id: number, p: number): number => p * (1 + (credits.get(id) ?? 0)) ** boost;
     const lead = grown(answer.id, answer.confidence);

@@ -2,8 +2,10 @@
 import { ensure } from "../../errors";
 import { credit } from "./credit";
 import { editing } from "./editing";
+import { eosLast } from "./eos-last";
 import { firstHitting } from "./first-hitting";
 import { hierarchical, hierarchicalRemask } from "./hierarchical";
+import { nearTie } from "./near-ties";
 import { p2 } from "./path-planning";
 import { pipelined } from "./pipelined";
 import type { DecoderPolicy, OptionsOf, Policy } from "./policy";
@@ -12,6 +14,8 @@ import { saber } from "./saber";
 import { wino } from "./wino";
 
 const RULES = [
+  nearTie,
+  eosLast,
   hierarchical,
   hierarchicalRemask,
   credit,

@@ -20,6 +20,8 @@ export type Values<S extends Settings> = { readonly [K in keyof S]: number };
 export interface PolicyRun {
   readonly seed: number;
   readonly blockLength: number;
+  /** Ids that end the answer. */
+  readonly stopIds: ReadonlySet<number>;
   /** Whether the threshold of the preset leaves out its bound. */
   readonly strict: boolean;
 }
