@@ -3,7 +3,7 @@
  * by 0.8 a pass, the leading token gains p^0.2, and logits grow by 0.7 · ln(1 + credit) before the threshold is tested.
  *
  * Departure: beside the leading token only one is known well enough for its logit to grow, the one with most credit of those that did not lead the pass
- * before. A third token stays at its raw logit, and so does a token in the pass in which the probed one takes the lead from it.
+ * before. A third token stays at its raw logit, and so does a token in the pass in which another takes the lead from it.
  */
 import type { Answer } from "../../model/pass";
 import type { Write } from "../decoder";

@@ -183,6 +183,7 @@ describe("credit", () => {
         (lead) => {
           const rule = new Credit({ ...V, threshold: 0 });
           const credits = [0, 0, 0, 0];
+          let last: number | undefined;
           for (const [a, b] of lead) {
             const logits = [a, b, 1, 0.5];
             const z = logits.map(Math.exp);
@@ -194,9 +195,9 @@ describe("credit", () => {
                 { ...answer(3, p[id] as number), id, ...(probe === undefined ? {} : { probe: Math.log(p[probe] as number) }) },
               ],
             });
-            // The leader before the one that was probed and leads now.
-            const fused = dense(logits, credits, probe === id ? 1 - id : -1);
-            // A token that has never led is not probed before it does.
+            // The leader of the pass before, where another leads now.
+            const fused = dense(logits, credits, last !== undefined && last !== id ? last : -1);
+            last = id;
             const best = fused.indexOf(Math.max(...fused));
             expect(came[0]?.id).toBe(best);
             expect(came[0]?.confidence).toBeCloseTo(fused[best] as number, 9);
