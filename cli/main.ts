@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import manifest from "../package.json" with { type: "json" };
 import { closeAll, closeOnSignals } from "./cleanup";
+import { registerAccuracy } from "./commands/accuracy";
 import { registerCalibrate } from "./commands/calibrate";
 import { registerCompare } from "./commands/compare";
 import { registerEval } from "./commands/eval";
@@ -26,6 +27,7 @@ function buildProgram(): Command {
     registerCompare,
     registerGenerate,
     registerEval,
+    registerAccuracy,
     registerLogits,
     registerReplay,
     registerCalibrate,

@@ -149,6 +149,8 @@ export interface LineChart {
   readonly yLabel: string;
   /** Axes that are logarithmic to base 2 (x) and 10 (y). Default neither. */
   readonly log?: { readonly x?: boolean; readonly y?: boolean };
+  /** Values marked on the x axis, which reaches from the first to the last of them at least. Default: every x there is. */
+  readonly xTicks?: readonly number[];
   readonly series: readonly LineSeries[];
 }
 
@@ -157,7 +159,7 @@ export function lineChartSvg(chart: LineChart, { theme }: { theme: Theme }): str
   const { title, xLabel, yLabel, log = {}, series } = chart;
   const plot = { left: 84, right: WIDTH - 24, top: 48, bottom: 372 };
   const points = series.flatMap((one) => one.points);
-  const xs = [...new Set(points.map((point) => point.x))].sort((a, b) => a - b);
+  const xs = [...new Set([...points.map((point) => point.x), ...(chart.xTicks ?? [])])].sort((a, b) => a - b);
   const ys = points.flatMap(({ y, interval }) => (y === null ? [] : [y, interval?.low ?? y, interval?.high ?? y]));
   const yTicks = log.y ? decadesAround(ys) : linearTicks(Math.max(0, ...ys));
   const place = (value: number, from: number, to: number, isLog = false) => {
@@ -173,7 +175,9 @@ export function lineChartSvg(chart: LineChart, { theme }: { theme: Theme }): str
         line(plot.left, y(tick), plot.right, y(tick), 'stroke="var(--grid)"') +
         text(plot.left - 8, y(tick) + FONT * 0.35, formatTick(tick), { class: "muted small", anchor: "end" }),
     ),
-    ...xs.map((value) => text(x(value), plot.bottom + 20, formatTick(value), { class: "muted small", anchor: "middle" })),
+    ...(chart.xTicks ?? xs).map((value) =>
+      text(x(value), plot.bottom + 20, formatTick(value), { class: "muted small", anchor: "middle" }),
+    ),
     line(plot.left, plot.bottom, plot.right, plot.bottom, 'stroke="var(--muted)"'),
     text((plot.left + plot.right) / 2, plot.bottom + 43, xLabel, { anchor: "middle" }),
     text(20, (plot.top + plot.bottom) / 2, yLabel, { anchor: "middle", rotate: -90 }),
