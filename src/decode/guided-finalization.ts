@@ -35,7 +35,7 @@ export function* guidedFinalization(context: DecoderContext, options: GuidedFina
       }
       // A pass planned ahead has nothing to do where the ones before it have revealed all that it asks for.
       if (!pass.rows.some(({ goal }) => goal !== null && canvas.isMasked(goal))) continue;
-      const [result] = (yield [{ ...pass, reveal: { rule: "none" } }]) as [PassResult];
+      const [result] = (yield [{ ...pass, reveal: { rule: "none" }, report: "all" }]) as [PassResult];
       came.push(result);
       const proposals = result.answers.filter(({ goal }) => canvas.isMasked(goal)).sort((a, b) => a.goal - b.goal);
       const agreed = yield* guide.agreed(proposals);
