@@ -26,6 +26,8 @@ export interface Workload {
   readonly shift?: boolean;
   /** Rows of a sequence in one prefill pass. Default: all. */
   readonly prefillRows?: number;
+  /** Denoising forwards of a submit: those behind the first answer what was masked before it. Default 1. */
+  readonly passesPerSubmit?: number;
 }
 
 /** Forwards that are alike. */
@@ -47,13 +49,14 @@ const triangle = (n: number): number => (n * (n + 1)) / 2;
 
 const repeat = (count: number, value: number): number[] => Array.from({ length: count }, () => value);
 
-/** Masks before each step that reveals some of `masks` in at most `steps`. */
-function masksLeft(masks: number, steps: number): number[] {
+/** Places answered in each step that reveals some of `masks` in at most `steps`: what was masked before its submit. */
+function masksAsked(masks: number, steps: number, perSubmit = 1): number[] {
   let left = masks;
-  return lladaSchedule(masks, steps).map((count) => {
-    const before = left;
+  let known = masks;
+  return lladaSchedule(masks, steps).map((count, step) => {
+    if (step % perSubmit === 0) known = left;
     left -= count;
-    return before;
+    return known;
   });
 }
 
@@ -119,11 +122,11 @@ function autoregressivePasses(workload: Workload): WorkPass[] {
   return [...prefillPasses(workload, prompt, 1, true), ...(forwards > 0 ? [decode] : [])];
 }
 
-function maskedPasses({ batch, promptLength, genLength, decoding, shift = false }: Workload): WorkPass[] {
+function maskedPasses({ batch, promptLength, genLength, decoding, shift = false, passesPerSubmit }: Workload): WorkPass[] {
   const { cache, blockLength, steps } = decoding as Extract<WorkDecoding, { family: "mdlm" }>;
   const length = promptLength + genLength;
   const blocks = genLength / blockLength;
-  const masks = masksLeft(blockLength, stepsPerBlock(genLength, { blockLength, steps }));
+  const masks = masksAsked(blockLength, stepsPerBlock(genLength, { blockLength, steps }), passesPerSubmit);
   const answered = masks.map((count) => batch * count);
   const whole = (phase: WorkPhase, forwards: number, each: readonly number[]): WorkPass => ({
     phase,
@@ -175,7 +178,7 @@ function blockPasses(workload: Workload): WorkPass[] {
     const end = (block + 1) * size;
     // With shift the pass before made the block's first token, unless the block begins with prompt.
     const known = block === first && tail > 0 ? tail : shift && (block > first || first > 0) ? 1 : 0;
-    const answered = masksLeft(size - known, perBlock).map((count) => batch * count);
+    const answered = masksAsked(size - known, perBlock, workload.passesPerSubmit).map((count) => batch * count);
     const fuses = commit === "fused" && block > first;
     const plain = answered.length - (fuses ? 1 : 0);
     const rows = batch * size;

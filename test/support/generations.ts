@@ -60,7 +60,14 @@ export function caseOf(index: number): Case {
       : family === "none" || family === "prefix" || family === "dual"
         ? { family: "mdlm", cache: family, blockLength, steps }
         : { family: "block", commit: family === "fused" ? "fused" : "separate", blockLength, steps };
-  const workload: Workload = { batch: 1 + below(4), promptLength: 1 + below(19), genLength, decoding, shift };
+  const workload: Workload = {
+    batch: 1 + below(4),
+    promptLength: 1 + below(19),
+    genLength,
+    decoding,
+    shift,
+    passesPerSubmit: 1 + below(2),
+  };
   return {
     family,
     workload: family === "ar" && below(2) === 1 ? { ...workload, prefillRows: 1 + below(workload.promptLength) } : workload,
@@ -109,10 +116,10 @@ function reveal(canvas: Canvas, { rows, reveal: rule }: PlannedPass): void {
 
 /** The passes of one sequence, each list yielded for one submit flattened. */
 function passesOf(one: Case): PlannedPass[] {
-  const { promptLength, genLength, decoding, prefillRows = 1000 } = one.workload;
+  const { promptLength, genLength, decoding, prefillRows = 1000, passesPerSubmit } = one.workload;
   const canvas = new Canvas(Array(promptLength).fill(9), promptLength, MASK);
   if (decoding.family !== "ar" && !(decoding.family === "block" && one.workload.shift)) canvas.extend(promptLength + genLength);
-  const decoder = decoderOf(one, { canvas, stopIds: new Set(), maxRows: prefillRows });
+  const decoder = decoderOf(one, { canvas, stopIds: new Set(), maxRows: prefillRows, passesPerSubmit });
   const passes: PlannedPass[] = [];
   for (let next = decoder.next(); !next.done; ) {
     for (const pass of next.value) {
