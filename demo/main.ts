@@ -117,7 +117,7 @@ function viewOf({ info, tokenizer }: Model, genLength: number): AnswerView {
 async function generate(signal: AbortSignal): Promise<void> {
   const model = await currentModel(signal);
   const options = readOptions(form, model.info.family);
-  const view = viewOf(model, options.genLength ?? 64);
+  const view = viewOf(model, typeof options.genLength === "number" ? options.genLength : 64);
   byId("spoken").textContent = "";
   say("Decoding…");
   const run = model.generate(prompt.value, { ...options, signal });

@@ -6,6 +6,7 @@ import type { GenerateOptions, Preset, Remasking } from "./options";
 import { policyNamed } from "./policies/index";
 import { valuesOf } from "./policies/policy";
 import type { ScheduleName } from "./schedule";
+import { checkSpeculation } from "./speculative-options";
 
 /** How the reference implementations differ: comparator of the threshold, distribution of the confidence, schedule. */
 export interface PresetRules {
@@ -41,6 +42,7 @@ const COMMON = [
   "seed",
   "maxNewTokens",
   "genLength",
+  "speculate",
   "stop",
   "stopIds",
   "ignoreEos",
@@ -107,7 +109,7 @@ function checkNames(options: GenerateOptions, family: Family): void {
 /** Every value is of its kind and range, and none excludes another. */
 function checkValues(options: GenerateOptions): void {
   checkInteger("maxNewTokens", options.maxNewTokens, 1);
-  checkInteger("genLength", options.genLength, 1);
+  if (options.genLength !== "auto") checkInteger("genLength", options.genLength, 1);
   checkInteger("blockLength", options.blockLength, 1);
   checkInteger("subBlockLength", options.subBlockLength, 1);
   checkInteger("steps", options.steps, 1);
@@ -139,7 +141,7 @@ function checkValues(options: GenerateOptions): void {
   if (stop !== undefined && !(Array.isArray(stop) && stop.every((text) => typeof text === "string" && text !== ""))) {
     refuse("stop", "a list of strings that are not empty", JSON.stringify(stop));
   }
-  if (options.maxNewTokens !== undefined && options.genLength !== undefined) {
+  if (options.maxNewTokens !== undefined && options.genLength !== undefined && options.genLength !== "auto") {
     throw new RidgepointError("bad-option", "maxNewTokens and genLength are two names of one thing; give one of them");
   }
   checkRules(options);
@@ -192,4 +194,5 @@ function checkRules(options: GenerateOptions): void {
 export function checkOptions(options: GenerateOptions, family: Family): void {
   checkNames(options, family);
   checkValues(options);
+  checkSpeculation(options, family);
 }

@@ -3,6 +3,7 @@
 import type { ChatMessage } from "../text/chat";
 import type { MaskedCache } from "./caches";
 import type { PolicyName, PolicyOptions } from "./policies/index";
+import type { Speculation } from "./speculative-options";
 
 /** Masked diffusion: none to frozen (see `caches.ts`). Block diffusion: block is exact, sub-block (with shift) recomputes the sub-block alone. */
 export type CacheMode = MaskedCache | "block" | "sub-block";
@@ -23,10 +24,13 @@ export interface SamplingOptions {
 }
 
 export interface GenerateOptions extends SamplingOptions {
-  /** AR: most new tokens (default 128). Diffusion: same as `genLength`. */
+  /** AR: most new tokens (default 128). Diffusion: same as `genLength`, or with `genLength: "auto"` the longest answer. */
   maxNewTokens?: number;
-  /** Diffusion: length of the masked canvas after the prompt. */
-  genLength?: number;
+  /**
+   * Diffusion: length of the masked canvas after the prompt. "auto": the canvas grows by a block until a stop id is on it, up to `maxNewTokens` (default:
+   * what the context has room for); a masked diffusion model then sees no masks beyond the block that it fills.
+   */
+  genLength?: number | "auto";
   blockLength?: number;
   /** Fast-dLLM v2: length of the sub-block that is decoded at a time. */
   subBlockLength?: number;
@@ -69,6 +73,8 @@ export interface GenerateOptions extends SamplingOptions {
   fusedCommit?: boolean;
   /** Diffusion: end with the block that completes an answer with a stop id. Default true, unless holes of a given canvas are filled. */
   earlyStop?: boolean;
+  /** Tokens are guessed and checked, several a forward: by prompt lookup, by another model, by the model itself, or checked by a guide. */
+  speculate?: Speculation;
   /** Stop strings. */
   stop?: readonly string[];
   /** Further stop ids beside the model's own. */

@@ -3,9 +3,12 @@ import { ensure } from "../errors";
 import { blockDiffusion, blockEnd } from "./block-diffusion";
 import { Canvas } from "./canvas";
 import type { Decoder, DecoderContext } from "./decoder";
+import type { SelfSpeculation } from "./freedave";
 import type { Resolved } from "./resolve";
 import { DEFAULT_GEN_LENGTH, decoderOf, denoisingOf, divide, type Made, overflow } from "./resolve-diffusion";
 import { shiftedBlockDiffusion } from "./shifted-block-diffusion";
+import { selfSpeculation } from "./speculative-options";
+import { growingLengths } from "./variable-options";
 
 /** What only models without shift have, and what only those with shift. */
 const PLAIN = ["gridOffset", "commitLast", "fusedCommit"] as const;
@@ -15,11 +18,11 @@ export function resolveBlock(made: Made): Resolved {
   const { shared, prompt, promptLength, context, options } = made;
   const { config } = context;
   const blockLength = options.blockLength ?? (config.blockLength as number);
-  const genLength =
-    options.genLength ??
-    options.maxNewTokens ??
-    Math.max(blockLength, Math.floor(DEFAULT_GEN_LENGTH / blockLength) * blockLength);
-  const blocks = divide("genLength", genLength, blockLength, "blockLength");
+  // Rows see no later block, so an answer that grows is one as long as it may become that ends early. The grid is absolute.
+  const growing = growingLengths(made, Math.floor((context.contextLength - (config.shift ? 1 : 0)) / blockLength) * blockLength);
+  const given = options.genLength === "auto" ? undefined : (options.genLength ?? options.maxNewTokens);
+  const genLength = growing?.most ?? given ?? Math.max(blockLength, Math.floor(DEFAULT_GEN_LENGTH / blockLength) * blockLength);
+  const blocks = growing ? Math.ceil(genLength / blockLength) : divide("genLength", genLength, blockLength, "blockLength");
   ensure(
     !config.shift || PLAIN.every((name) => options[name] === undefined),
     "bad-option",
@@ -31,11 +34,21 @@ export function resolveBlock(made: Made): Resolved {
     "subBlockLength, cache sub-block: only for a block model with shift (Fast-dLLM v2); leave them out",
   );
   const earlyStop = (options.earlyStop ?? true) && shared.stopIds.size > 0;
-  const lengths = { genLength, blockLength, blocks, earlyStop };
+  // Behind the last block: the place that a last commit with shift writes, or what a grid with an offset reaches beyond.
+  const base = Math.ceil((promptLength + genLength) / blockLength) * blockLength + (config.shift ? 1 : blockLength);
+  const speculation = selfSpeculation(options, { base, rows: blockLength, context });
+  const lengths = { genLength, blockLength, blocks, earlyStop, speculation: speculation ?? undefined };
   const canvas = new Canvas(prompt as number[], promptLength, config.maskTokenId as number);
   const decoder = config.shift ? shiftedOf(made, lengths) : plainOf(made, lengths);
   if (!config.shift) canvas.extend(promptLength + genLength);
-  return { ...shared, canvas, decoder, guided: false, answerLength: genLength };
+  return {
+    ...shared,
+    canvas,
+    decoder,
+    guided: false,
+    answerLength: genLength,
+    ...(speculation && { speculation: speculation.tally }),
+  };
 }
 
 interface Lengths {
@@ -43,6 +56,7 @@ interface Lengths {
   readonly blockLength: number;
   readonly blocks: number;
   readonly earlyStop: boolean;
+  readonly speculation: SelfSpeculation | undefined;
 }
 type MakeDecoder = (at: DecoderContext) => Decoder;
 
@@ -64,7 +78,13 @@ function plainOf(made: Made, lengths: Lengths): MakeDecoder {
     const { policy, values } = planned;
     return (at) => policy.decoder(at, values, { blockLength, gridOffset: offset, earlyStop });
   }
-  const settings = { ...denoisingOf(made, lengths), blockLength, gridOffset: offset, earlyStop };
+  const settings = {
+    ...denoisingOf(made, lengths),
+    speculation: lengths.speculation,
+    blockLength,
+    gridOffset: offset,
+    earlyStop,
+  };
   const { commitLast = false, fusedCommit = false } = options;
   return (at) => blockDiffusion(at, { ...settings, commitLast, fusedCommit });
 }
@@ -81,6 +101,7 @@ function shiftedOf(made: Made, lengths: Lengths): MakeDecoder {
   decoderOf(made, []);
   const settings = {
     ...denoisingOf(made, { ...lengths, subBlocks }),
+    speculation: lengths.speculation,
     blockLength,
     subBlockLength,
     subBlockCache: options.cache === "sub-block",

@@ -7,6 +7,9 @@ import { maskedDiffusion } from "./masked-diffusion";
 import type { GenerateOptions } from "./options";
 import type { Resolved } from "./resolve";
 import { DEFAULT_GEN_LENGTH, decoderOf, denoisingOf, divide, type Made, overflow } from "./resolve-diffusion";
+import { selfSpeculation } from "./speculative-options";
+import { variableLength } from "./variable-length";
+import { growingLengths } from "./variable-options";
 
 /** Options that a decoder of its own does not look at. */
 const PLANNING = ["cache", "refreshInterval", "cacheWindow", "cacheWarmup", "suffixWindow", "suffixDensity", "cfgScale"] as const;
@@ -57,19 +60,22 @@ export function resolveMasked(made: Made): Resolved {
   const { shared, prompt, promptLength, context, options } = made;
   const { config } = context;
   const given = prompt.length - promptLength;
-  const asked = options.genLength ?? options.maxNewTokens;
+  const room = Math.min(context.contextLength, context.maxRows);
+  const growing = growingLengths(made, room);
+  const asked = options.genLength === "auto" ? undefined : (options.genLength ?? options.maxNewTokens);
   ensure(
     given === 0 || asked === undefined || asked === given,
     "bad-option",
     () => `genLength: the canvas has ${given} places after its first hole, came ${asked}; leave it out`,
   );
-  const genLength = given > 0 ? given : (asked ?? DEFAULT_GEN_LENGTH);
-  ensure(promptLength + genLength <= context.contextLength, "context-overflow", () => overflow(promptLength, genLength, context));
+  const genLength = growing?.first ?? (given > 0 ? given : (asked ?? DEFAULT_GEN_LENGTH));
+  const answerLength = growing?.most ?? genLength;
+  const end = promptLength + answerLength;
+  ensure(end <= context.contextLength, "context-overflow", () => overflow(promptLength, answerLength, context));
   const guidance = options.cfgScale ?? 0;
   const uncached = guidance === 0 || (options.cache ?? "none") === "none";
   ensure(uncached, "bad-option", () => `cfgScale: guidance recomputes both canvases; expected cache none, came ${options.cache}`);
   const both = 2 * (promptLength + genLength);
-  const room = Math.min(context.contextLength, context.maxRows);
   ensure(
     guidance === 0 || both <= room,
     "context-overflow",
@@ -89,7 +95,7 @@ export function resolveMasked(made: Made): Resolved {
     config.maskTokenId as number,
   );
   canvas.extend(promptLength + genLength);
-  const planned = decoderOf(made, PLANNING);
+  const planned = decoderOf(made, growing ? [...PLANNING, "genLength"] : PLANNING);
   if (planned) {
     const { policy, values } = planned;
     const run = { blockLength, gridOffset: 0, earlyStop };
@@ -103,7 +109,25 @@ export function resolveMasked(made: Made): Resolved {
     return { ...shared, canvas, decoder, guided: false, answerLength: genLength };
   }
   const denoising = denoisingOf(made, { genLength, blockLength, blocks });
-  const settings = { ...denoising, ...cacheOf(options), suffix: suffixOf(options), blockLength, guidance, earlyStop };
-  const decoder = (at: DecoderContext) => maskedDiffusion(at, { ...settings, shift: config.shift });
-  return { ...shared, canvas, decoder, guided: guidance > 0, answerLength: genLength };
+  const speculation = selfSpeculation(options, { base: end, rows: end, context });
+  const settings = {
+    ...denoising,
+    ...cacheOf(options),
+    suffix: suffixOf(options),
+    blockLength,
+    guidance,
+    earlyStop,
+    shift: config.shift,
+    ...(speculation && { speculation }),
+  };
+  const fixed = (at: DecoderContext) => maskedDiffusion(at, settings);
+  const decoder = growing ? (at: DecoderContext) => variableLength(at, { ...growing, decoder: fixed }) : fixed;
+  return {
+    ...shared,
+    canvas,
+    decoder,
+    guided: guidance > 0,
+    answerLength,
+    ...(speculation && { speculation: speculation.tally }),
+  };
 }

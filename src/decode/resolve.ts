@@ -10,9 +10,10 @@ import type { GenerateOptions } from "./options";
 import { resolveBlock } from "./resolve-block";
 import { overflow } from "./resolve-diffusion";
 import { resolveMasked } from "./resolve-masked";
+import { guideDiffusion, type Speculating, speculateAutoregressive } from "./speculative-options";
 
 /** What a generation runs. */
-export interface Resolved {
+export interface Resolved extends Partial<Pick<Speculating, "speculation" | "other">> {
   readonly canvas: Canvas;
   readonly decoder: (context: DecoderContext) => Decoder;
   /** Classifier-free guidance is on: passes have a second, unconditional half. */
@@ -34,6 +35,8 @@ export interface ResolveContext {
   readonly maxRows: number;
   /** Ids below it have a piece; the rest of the vocabulary is padding and can never be drawn. */
   readonly usedVocabSize: number;
+  /** The other model of a speculation. */
+  readonly other?: ResolveContext | undefined;
 }
 
 /** A prompt as ids; `null` marks a place to be filled. */
@@ -87,13 +90,17 @@ export function resolve(prompt: PromptIds, options: GenerateOptions, context: Re
   };
   const stopIds = new Set(options.ignoreEos ? (options.stopIds ?? []) : [...config.eosTokenIds, ...(options.stopIds ?? [])]);
   const shared = { sampling, stopIds, stopStrings: options.stop ?? [], metric: METRICS[options.remasking ?? "low_confidence"] };
-  const length = options.genLength ?? options.maxNewTokens;
+  const { genLength = "auto", speculate } = options;
   if (family === "ar") {
-    const maxNewTokens = length ?? Math.min(DEFAULT_TOKENS, room);
+    const maxNewTokens = genLength === "auto" ? (options.maxNewTokens ?? Math.min(DEFAULT_TOKENS, room)) : genLength;
     ensure(maxNewTokens <= room, "context-overflow", () => overflow(promptLength, maxNewTokens, context));
     const canvas = new Canvas(prompt as number[], promptLength, maskId);
+    const speculating =
+      speculate?.kind === "prompt-lookup" || speculate?.kind === "draft"
+        ? speculateAutoregressive(speculate, { canvas, maxNewTokens, context })
+        : null;
     const decoder = (at: DecoderContext) => autoregressive(at, { maxNewTokens, tokensPerSubmit: TOKENS_PER_SUBMIT });
-    return { ...shared, canvas, decoder, guided: false, answerLength: maxNewTokens };
+    return { ...shared, canvas, decoder, guided: false, answerLength: maxNewTokens, ...speculating };
   }
   const { cache } = options;
   ensure(
@@ -102,5 +109,8 @@ export function resolve(prompt: PromptIds, options: GenerateOptions, context: Re
     () => `cache: expected ${CACHES[family].join(", ")} for family "${family}", came ${cache}`,
   );
   const made = { shared, prompt, promptLength, rules, context, options };
-  return family === "mdlm" ? resolveMasked(made) : resolveBlock(made);
+  const resolved = family === "mdlm" ? resolveMasked(made) : resolveBlock(made);
+  if (speculate?.kind !== "guide") return resolved;
+  const end = promptLength + resolved.answerLength;
+  return { ...resolved, ...guideDiffusion(resolved.decoder, { canvas: resolved.canvas, end, context }) };
 }
