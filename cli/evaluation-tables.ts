@@ -55,7 +55,7 @@ export function resultTable(settings: readonly Setting[], results: Results): str
 }
 
 function provenanceText({ command, device, browser, date }: Provenance): string {
-  return `\`${command}\`, ${device}, ${browser}, written ${date}`;
+  return `\`${command}\` on ${device}, ${browser}, ${date}`;
 }
 
 /** The whole of `docs/accuracy.md`. */
@@ -105,7 +105,7 @@ export function updateCard(
       own.filter((one) => one.dataset === dataset),
       results,
     );
-  const text = `Measured in this engine: ${provenanceText(provenance)}. Answers have room for ${LENGTH} tokens.
+  const text = `Measured in this engine by ${provenanceText(provenance)}. Answers have room for ${LENGTH} tokens.
 
 Held-out word problems:
 
