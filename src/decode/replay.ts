@@ -5,8 +5,9 @@ import { GREEDY, type Metric } from "../model/pass";
 import { autoregressive } from "./autoregressive";
 import { blockDiffusion } from "./block-diffusion";
 import { Canvas, NO_TOKEN } from "./canvas";
-import { type Decoder, type DecoderContext, PASSES_PER_SUBMIT } from "./decoder";
+import { type DecoderContext, PASSES_PER_SUBMIT } from "./decoder";
 import { maskedDiffusion } from "./masked-diffusion";
+import { type Prepared, prepareOptions } from "./replay-options";
 import { countKinds, type Forwarded, runDecoder } from "./runner";
 import { dllmSchedule, dreamSchedule, lladaSchedule } from "./schedule";
 import type { Selection } from "./selection";
@@ -120,15 +121,7 @@ class Params {
   }
 }
 
-/** A case made ready: its decoder, its canvas, and where the output is cut. */
-interface Prepared {
-  readonly decoder: (context: DecoderContext) => Decoder;
-  readonly canvas: Canvas;
-  readonly stopIds: ReadonlySet<number>;
-  readonly outputLength: number;
-}
-
-function prepare(c: ReplayCase): Prepared {
+function prepare(engine: Engine, c: ReplayCase): Prepared {
   const p = new Params(c.params);
   const { selection } = p;
   const stopIds = new Set(p.ids("stop"));
@@ -216,10 +209,12 @@ function prepare(c: ReplayCase): Prepared {
         });
       return { decoder, canvas: canvas(P), stopIds, outputLength: maxNewTokens };
     }
+    case "generate":
+      return prepareOptions(engine, c);
     default:
       throw new RidgepointError(
         "bad-option",
-        `replay: algorithm ${c.algorithm}: expected ar, llada, mdlm, dream, block-diffusion or fast-dllm-v2`,
+        `replay: algorithm ${c.algorithm}: expected ar, llada, mdlm, dream, block-diffusion, fast-dllm-v2 or generate`,
       );
   }
 }
@@ -262,7 +257,7 @@ function difference(c: ReplayCase, result: Omit<ReplayResult, "case">): string |
  * @throws `bad-option` for an unknown algorithm or a parameter that is missing
  */
 export async function replay(engine: Engine, c: ReplayCase, signal?: AbortSignal): Promise<ReplayResult> {
-  const { decoder, canvas, stopIds, outputLength } = prepare(c);
+  const { decoder, canvas, stopIds, outputLength } = prepare(engine, c);
   const params = new Params(c.params);
   const { metric } = params;
   const guided = params.number("cfg_scale", 0) > 0;
