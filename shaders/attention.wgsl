@@ -10,7 +10,7 @@ const HEAD_DIM: u32 = 32;     // E
 const PACKS: u32 = 1;         // capacity of query in packs of four pairs
 const SLOTS: u32 = 1;         // capacity of the cache in rows
 const OUT_STRIDE: u32 = 64;   // row length of output
-const HOLES: bool = false;    // rows leave out the cache rows of their hole
+const SPARSE: bool = false;   // rows have holes, or see intervals that lie apart
 const SCALE: f32 = 0.25503;   // log2(e) / √E: exp2 is cheaper than exp
 
 @group(0) @binding(0) var<storage, read> query: array<vec4f>;
@@ -43,15 +43,12 @@ fn add_values(head: u32, base: u32, p: vec4f, lane: u32) {
   }
 }
 
-var<private> hole_start: vec4u;
-var<private> hole_limit: vec4u;
-
 fn visible(score: vec4f, key: u32, start: vec4u, limit: vec4u) -> vec4f {
-  var seen = (vec4u(key) >= start) & (vec4u(key) < limit);
-  if (HOLES) {
-    seen = seen & ((vec4u(key) < hole_start) | (vec4u(key) >= hole_limit));
-  }
-  return select(vec4f(NOTHING), score * SCALE, seen);
+  return select(vec4f(NOTHING), score * SCALE, (vec4u(key) >= start) & (vec4u(key) < limit));
+}
+
+fn beside(score: vec4f, key: u32, hole_start: vec4u, hole_limit: vec4u) -> vec4f {
+  return select(score, vec4f(NOTHING), (vec4u(key) >= hole_start) & (vec4u(key) < hole_limit));
 }
 
 fn weight_of(score: vec4f, peak: vec4f) -> vec4f {
@@ -66,7 +63,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let rows = min(pairs / GROUP, vec4u(plan.rows - 1u));
   let start = vec4u(plan.row[rows.x].start, plan.row[rows.y].start, plan.row[rows.z].start, plan.row[rows.w].start);
   let limit = vec4u(plan.row[rows.x].limit, plan.row[rows.y].limit, plan.row[rows.z].limit, plan.row[rows.w].limit);
-  if (HOLES) {
+  var hole_start = vec4u(0u);
+  var hole_limit = vec4u(0u);
+  if (SPARSE) {
     hole_start = vec4u(plan.row[rows.x].hole_start, plan.row[rows.y].hole_start, plan.row[rows.z].hole_start, plan.row[rows.w].hole_start);
     hole_limit = vec4u(plan.row[rows.x].hole_limit, plan.row[rows.y].hole_limit, plan.row[rows.z].hole_limit, plan.row[rows.w].hole_limit);
   }
@@ -75,6 +74,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var peak = vec4f(NOTHING);
   var total = vec4f(0.0);
   for (var base = first; base < end; base += 4u * LANES) {
+    if (SPARSE) {
+      // Keys that no pair sees leave every sum as it is.
+      let beyond = vec4u(base + 4u * LANES);
+      let outside = (start >= beyond) | (limit <= vec4u(base));
+      if (all(outside | ((hole_start <= vec4u(base)) & (hole_limit >= beyond)))) {
+        continue;
+      }
+    }
     let key = base + lane;
     var s0 = vec4f(0.0);
     var s1 = vec4f(0.0);
@@ -92,6 +99,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     s1 = visible(s1, key + LANES, start, limit);
     s2 = visible(s2, key + 2u * LANES, start, limit);
     s3 = visible(s3, key + 3u * LANES, start, limit);
+    if (SPARSE) {
+      s0 = beside(s0, key, hole_start, hole_limit);
+      s1 = beside(s1, key + LANES, hole_start, hole_limit);
+      s2 = beside(s2, key + 2u * LANES, hole_start, hole_limit);
+      s3 = beside(s3, key + 3u * LANES, hole_start, hole_limit);
+    }
     let higher = max(peak, lane_max4(max(max(s0, s1), max(s2, s3))));
     let fade = exp2(peak - higher);
     peak = higher;

@@ -1,9 +1,10 @@
 /** Ridgepoint's public API, and nothing else. */
+export { BatchGeneration, type BatchStep } from "./adapters/batch-generation";
+export { Generation } from "./adapters/generation";
 export {
   type Attention,
   type ForwardRequest,
   type ForwardResponse,
-  Generation,
   type LoadOptions,
   loadModel,
   Model,

@@ -2,20 +2,22 @@
 import { generate } from "../decode/generate";
 import type { ChatMessage, GenerateOptions, Prompt } from "../decode/options";
 import { type ReplayCase, type ReplayResult, replay } from "../decode/replay";
-import { type PromptIds, resolve } from "../decode/resolve";
-import type { GenerationResult, Step } from "../decode/step";
+import { type PromptIds, type Resolved, resolve } from "../decode/resolve";
 import { ensure, RidgepointError } from "../errors";
 import { type ModelSource, resolveSource } from "../formats/sources";
 import { Gpu } from "../gpu/device";
 import { calibrate } from "../measure/calibrate";
 import { type Profile, type ProfileMode, profileGeneration } from "../measure/profile";
 import type { Calibration } from "../measure/types";
+import { Batch } from "../model/batch";
 import type { Family, ModelConfig } from "../model/config";
 import type { Engine } from "../model/engine";
 import { type EngineOptions, type LoadedEngine, loadEngine } from "../model/load";
 import type { Row } from "../model/pass";
 import { encodeChat } from "../text/chat";
 import { createTokenizer, type Tokenizer } from "../text/tokenizer";
+import { BatchGeneration } from "./batch-generation";
+import { Generation } from "./generation";
 
 export interface LoadOptions extends EngineOptions {
   /** An open device; without one the model opens its own and closes it when disposed. */
@@ -51,59 +53,6 @@ export interface ForwardResponse {
   readonly argmax: readonly number[];
 }
 
-/** A running generation: iterate it for steps, await `result`. Iterating is not needed: the result drives what is left. */
-export class Generation implements AsyncIterable<Step> {
-  readonly #run: AsyncGenerator<Step, GenerationResult, void>;
-  readonly #waiting: IteratorResult<Step, void>[] = [];
-  #result: Promise<GenerationResult> | null = null;
-  #wake: (() => void)[] = [];
-
-  constructor(run: AsyncGenerator<Step, GenerationResult, void>) {
-    this.#run = run;
-  }
-
-  /** The result; rejects with what stopped the generation. */
-  get result(): Promise<GenerationResult> {
-    this.#result ??= this.#drive();
-    return this.#result;
-  }
-
-  async *[Symbol.asyncIterator](): AsyncIterator<Step> {
-    const result = this.result;
-    result.catch(() => {});
-    for (;;) {
-      while (this.#waiting.length === 0) {
-        await new Promise<void>((wake) => {
-          this.#wake.push(wake);
-        });
-      }
-      const next = this.#waiting[0] as IteratorResult<Step, void>;
-      // The end stays, so that whoever iterates later or beside meets it too.
-      if (next.done) break;
-      this.#waiting.shift();
-      yield next.value;
-    }
-    await result;
-  }
-
-  async #drive(): Promise<GenerationResult> {
-    try {
-      for (;;) {
-        const next = await this.#run.next();
-        if (next.done) return next.value;
-        this.#push({ done: false, value: next.value });
-      }
-    } finally {
-      this.#push({ done: true, value: undefined });
-    }
-  }
-
-  #push(step: IteratorResult<Step, void>): void {
-    this.#waiting.push(step);
-    for (const wake of this.#wake.splice(0)) wake();
-  }
-}
-
 export class Model {
   readonly info: ModelInfo;
   readonly config: ModelConfig;
@@ -132,7 +81,7 @@ export class Model {
       family: config.family,
       numParameters: loaded.numParameters,
       quantization: loaded.quantization,
-      contextLength: engine.slots,
+      contextLength: loaded.contextLength,
       maskTokenId: config.maskTokenId,
       blockLength: config.blockLength,
       chatTemplate: this.tokenizer?.chatTemplate ?? null,
@@ -147,6 +96,32 @@ export class Model {
     const resolved = this.#resolve(prompt, options);
     const { signal, trace } = options;
     return new Generation(this.#inTurn(() => generate(this.#engine, this.tokenizer, resolved, { signal, trace })));
+  }
+
+  /**
+   * Generates for several prompts at once: every forward computes the rows of all that are not done. Each prompt gets the tokens and the number of
+   * forwards that it gets alone; the context, that is `sequences` times `contextLength` of
+   * `loadModel`, is divided among them, what the prompts leave of it in equal parts.
+   * @throws as `generate`; `context-overflow` where one sequence's part is too short
+   */
+  generateBatch(prompts: readonly Prompt[], options: GenerateOptions = {}): BatchGeneration {
+    ensure(prompts.length > 0, "bad-option", "prompts: expected at least one, came none");
+    ensure(
+      !options.cfgScale,
+      "bad-option",
+      "cfgScale: guidance takes two canvases a prompt and does not go in a batch; generate one by one",
+    );
+    const ids = prompts.map((prompt) => this.#idsOf(prompt));
+    const room = this.#engine.slots - ids.reduce((sum, { length }) => sum + length, 0);
+    const slots = ids.map(({ length }) => Math.min(this.info.contextLength, length + Math.max(0, Math.floor(room / ids.length))));
+    const batch = new Batch(this.#engine, slots);
+    const resolved = ids.map((prompt, i) => this.#resolve({ canvas: prompt }, options, slots[i] as number));
+    const { trace } = options;
+    return new BatchGeneration(batch.lanes, {
+      signal: options.signal,
+      start: (i, lane, signal) => generate(lane, this.tokenizer, resolved[i] as Resolved, { signal, trace }),
+      inTurn: (work) => this.#exclusive(work),
+    });
   }
 
   /** One forward over tokens from position 0: raw logits of every row. */
@@ -212,13 +187,13 @@ export class Model {
     if (this.#ownsGpu) this.gpu.dispose();
   }
 
-  #resolve(prompt: Prompt, options: GenerateOptions) {
+  #resolve(prompt: Prompt, options: GenerateOptions, contextLength = this.info.contextLength) {
     this.#live();
     const { config, tokenizer } = this;
     ensure(tokenizer || !options.stop?.length, "no-tokenizer", "stop: stop strings need a tokenizer; give stopIds");
     return resolve(this.#idsOf(prompt), options, {
       config,
-      contextLength: this.#engine.slots,
+      contextLength,
       maxRows: this.#engine.maxRows,
       usedVocabSize: tokenizer?.vocabSize ?? config.vocabSize,
     });

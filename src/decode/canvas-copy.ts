@@ -1,11 +1,11 @@
 /** The device's copy of a canvas, kept equal to the host's: what passes reveal it follows by itself, everything else is written here. */
 import { ensure } from "../errors";
-import type { Engine } from "../model/engine";
+import type { Player } from "../model/engine";
 import type { Canvas } from "./canvas";
 import type { PlannedPass, Write } from "./decoder";
 
 export class CanvasCopy {
-  readonly #engine: Pick<Engine, "writeCanvas">;
+  readonly #engine: Pick<Player, "writeCanvas">;
   readonly #canvas: Canvas;
   /** Where the canvas without its prompt lies, 0 without guidance. */
   readonly #twin: number;
@@ -15,7 +15,7 @@ export class CanvasCopy {
   #drafted: number[] = [];
 
   /** Writes the whole canvas; with guidance its twin without the prompt behind it. */
-  constructor(engine: Pick<Engine, "writeCanvas">, canvas: Canvas, guided: boolean) {
+  constructor(engine: Pick<Player, "writeCanvas">, canvas: Canvas, guided: boolean) {
     this.#engine = engine;
     this.#canvas = canvas;
     this.#twin = guided ? canvas.length : 0;

@@ -1,17 +1,20 @@
 /** One generation: a decoder run to its end, with text streamed, stop strings watched, forwards and costs counted. */
 import { ensure } from "../errors";
-import type { Engine } from "../model/engine";
+import type { Player } from "../model/engine";
 import { StreamDetokenizer } from "../text/detokenizer";
 import { StopMatcher } from "../text/stop";
 import type { Tokenizer } from "../text/tokenizer";
 import { PASSES_PER_SUBMIT } from "./decoder";
 import type { Resolved } from "./resolve";
 import { countKinds, type Forwarded, runDecoder } from "./runner";
-import type { FinishReason, ForwardTrace, GenerationResult, Step, Timings } from "./step";
+import type { SpeculationTally } from "./speculative";
+import type { FinishReason, ForwardTrace, GenerationResult, SpeculationResult, Step, Timings } from "./step";
 
 export interface GenerationOptions {
   readonly signal?: AbortSignal | undefined;
   readonly trace?: boolean | undefined;
+  /** Runs the passes of a speculation's other model. */
+  readonly assistant?: Player | undefined;
   /** Sees every forward with its dispatches, dropped ones too: how a profile listens. */
   readonly onForward?: ((forward: Forwarded, dropped: boolean) => void) | undefined;
 }
@@ -84,7 +87,7 @@ function timingsOf(
 
 /** Runs a resolved generation. Yields a step after every submit; returns the result. */
 export async function* generate(
-  engine: Engine,
+  engine: Player,
   tokenizer: Tokenizer | null,
   resolved: Resolved,
   options: GenerationOptions = {},
@@ -94,7 +97,8 @@ export async function* generate(
   const follower = new TextFollower(tokenizer, resolved.stopStrings);
   const decoder = resolved.decoder({ canvas, stopIds, maxRows: engine.maxRows, passesPerSubmit: PASSES_PER_SUBMIT });
   const tally: Tally = { nfe: 0, forwards: [], flops: 0, bytes: 0, dispatches: 0 };
-  const before = { ...engine.counts };
+  const { assistant } = options;
+  const before = countsOf(engine, assistant);
   const now = (): number => performance.now() * 1e6;
   const clock = { begun: now(), first: 0, prefilled: 0, ended: 0 };
   let rows = 0;
@@ -112,6 +116,7 @@ export async function* generate(
   };
   for await (const { forwards, dropped, revealed } of runDecoder(engine, decoder, {
     ...resolved,
+    assistant: assistant && resolved.other && { engine: assistant, ...resolved.other },
     metric,
     sampling,
     signal: options.signal,
@@ -126,6 +131,7 @@ export async function* generate(
     if (follower.stopped) break;
   }
   clock.ended = now();
+  const after = countsOf(engine, assistant);
   const stop = canvas.stopIndex(stopIds);
   const ids = knownAnswer(canvas.tokens, resolved);
   const aborted = options.signal?.aborted === true && stop < 0 && ids.length < answerLength;
@@ -162,11 +168,24 @@ export async function* generate(
     bytesPerToken: tally.bytes / perToken,
     arithmeticIntensity: tally.bytes > 0 ? tally.flops / tally.bytes : 0,
     dispatches: tally.dispatches,
-    submits: engine.counts.submits - before.submits,
-    readbacks: engine.counts.readbacks - before.readbacks,
+    submits: after.submits - before.submits,
+    readbacks: after.readbacks - before.readbacks,
+    ...(resolved.speculation ? { speculation: speculationOf(resolved.speculation) } : {}),
     ...(options.trace ? { trace: tally.forwards.map(traceOf) } : {}),
   };
 }
+
+/** Submits and readbacks so far, those of a speculation's other model too. */
+function countsOf(engine: Player, assistant: Player | undefined): { submits: number; readbacks: number } {
+  const { submits, readbacks } = engine.counts;
+  const aside = assistant?.counts;
+  return { submits: submits + (aside?.submits ?? 0), readbacks: readbacks + (aside?.readbacks ?? 0) };
+}
+
+const speculationOf = (tally: SpeculationTally): SpeculationResult => ({
+  ...tally,
+  acceptanceRate: tally.drafted > 0 ? tally.accepted / tally.drafted : 0,
+});
 
 const traceOf = ({ kind, rows, revealed, forwards }: Forwarded): ForwardTrace => ({
   kind,

@@ -1,7 +1,7 @@
 /** Runs a decoder on an engine: submits its passes, follows the canvas, counts forwards. Knows neither text nor families. */
 import { ensure } from "../errors";
 import type { Dispatch } from "../kernels/dispatch";
-import type { Engine, PassResult } from "../model/engine";
+import type { PassResult, Player } from "../model/engine";
 import type { Answer, Metric, Sampling } from "../model/pass";
 import type { Canvas } from "./canvas";
 import { CanvasCopy } from "./canvas-copy";
@@ -29,7 +29,7 @@ export interface Progress {
 
 /** The other model of a speculation: it drafts tokens, or checks them. */
 export interface Assistant {
-  readonly engine: Engine;
+  readonly engine: Player;
   readonly canvas: Canvas;
   readonly sampling: Sampling;
 }
@@ -72,7 +72,7 @@ function submitsOf(passes: readonly PlannedPass[]): PlannedPass[][] {
  * Yields after every list of passes. An abort ends the run after the submit in flight.
  * @throws whatever the engine throws; `bad-option` when a decoder makes no progress (nothing it may reveal is left)
  */
-export async function* runDecoder(engine: Engine, decoder: Decoder, options: RunOptions): AsyncGenerator<Progress, void, void> {
+export async function* runDecoder(engine: Player, decoder: Decoder, options: RunOptions): AsyncGenerator<Progress, void, void> {
   const run = new Run(engine, options);
   engine.resetDraws();
   const { assistant } = options;
@@ -98,7 +98,7 @@ const withoutReveals = ({ forwards, dropped }: Progress): Progress => ({
 
 /** A run between two yields of its decoder. */
 class Run {
-  readonly #engine: Engine;
+  readonly #engine: Player;
   readonly #options: RunOptions;
   readonly #copy: CanvasCopy;
   readonly #value: (answer: Answer) => number;
@@ -111,7 +111,7 @@ class Run {
   /** Results of the passes that counted, of the last list. */
   results: PassResult[] = [];
 
-  constructor(engine: Engine, options: RunOptions) {
+  constructor(engine: Player, options: RunOptions) {
     this.#engine = engine;
     this.#options = options;
     this.#copy = new CanvasCopy(engine, options.canvas, options.guided ?? false);

@@ -128,6 +128,9 @@ export function rowAnswer(geometry: StatsGeometry, vocabSize: number): Kernel {
   };
 }
 
+/** Answers that one reveal ranks, in a pass of so many rows: their order stays in workgroup memory, of which every device has 16 KiB. */
+export const revealCapacity = (rows: number): number => Math.min(4000, Math.max(1024, rows));
+
 /** Bindings: answers, canvas, reports. `capacity` bounds the answers of one pass. */
 export function reveal(profile: DeviceProfile, capacity: number): Kernel {
   return {

@@ -21,8 +21,8 @@ export interface Extent {
   readonly visible: number;
   /** Distinct cache rows that are visible to any row. */
   readonly span: number;
-  /** Whether any row has a hole in what it sees. Default: none has. */
-  readonly holes?: boolean;
+  /** Whether any row has a hole in what it sees, or rows begin to see at different places. Default: no. */
+  readonly sparse?: boolean;
 }
 
 export type Grid = readonly [x: number, y: number, z: number];

@@ -101,13 +101,14 @@ export function ropeCache(lanes: Lanes, shape: AttentionShape, headNorm: { eps: 
   };
 }
 
-/** Bindings: query, keys, values, output. With `holes`, rows leave out what their hole says: a variant, so that the others pay nothing for it. */
-export function attention(lanes: Lanes, shape: AttentionShape, holes = false): Kernel {
+/** Bindings: query, keys, values, output. With `sparse`, rows leave out what their hole says, and keys that no row sees are skipped: a
+ * variant, so that the others pay nothing for it. */
+export function attention(lanes: Lanes, shape: AttentionShape, sparse = false): Kernel {
   const { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim } = shape;
   const share = Math.ceil(headDim / lanes.count);
   return {
     name: "attention",
-    variant: holes ? `${lanes.variant}-holes` : lanes.variant,
+    variant: sparse ? `${lanes.variant}-sparse` : lanes.variant,
     wgsl: {
       source: attentionSource,
       parts: [lanes.part, plan],
@@ -119,7 +120,7 @@ export function attention(lanes: Lanes, shape: AttentionShape, holes = false): K
         PACKS: shape.packs,
         SLOTS: shape.slots,
         OUT_STRIDE: pad32(heads * headDim),
-        HOLES: holes,
+        SPARSE: sparse,
         SCALE: Math.LOG2E / Math.sqrt(headDim),
       },
       features: lanes.features,

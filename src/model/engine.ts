@@ -43,7 +43,22 @@ const encode = (pass: GPUComputePassEncoder, plans: GPUBindGroup, list: readonly
   }
 };
 
-export class Engine {
+/** As much of an engine as runs passes: the engine itself, or one lane of a batch. */
+export interface Player {
+  readonly counts: EngineCounts;
+  /** Rows of the cache and places of the canvas. */
+  readonly slots: number;
+  /** Most rows of one pass. */
+  readonly maxRows: number;
+  /** Writes tokens into the canvas at a place. */
+  writeCanvas(place: number, tokens: readonly number[]): void;
+  /** Starts a run of random draws anew, so that a seed reproduces a generation. */
+  resetDraws(): void;
+  /** Runs passes in order and gives their results. */
+  run(passes: readonly Pass[], sampling: Sampling, maskId: number): Promise<PassResult[]>;
+}
+
+export class Engine implements Player {
   readonly gpu: Gpu;
   readonly config: ModelConfig;
   readonly counts: EngineCounts = { submits: 0, readbacks: 0, bytesRead: 0, dispatches: 0 };

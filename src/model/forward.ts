@@ -1,6 +1,6 @@
 /** The forward pass of every architecture, as a list: record appends dispatches and runs nothing. Differences between models are data. */
 import type { Gpu } from "../gpu/device";
-import { guide, reveal, rowAnswer, rowStats, sampleCutoff, statsGeometry, suppress } from "../kernels/answer";
+import { guide, reveal, revealCapacity, rowAnswer, rowStats, sampleCutoff, statsGeometry, suppress } from "../kernels/answer";
 import { codeOf, type Dispatch, type Extent, type Kernel } from "../kernels/dispatch";
 import { type Lanes, lanesOf } from "../kernels/lanes";
 import { type AttentionShape, attention, embed, pad32, qkvWidth, rmsnorm, ropeCache, swiglu } from "../kernels/layer";
@@ -154,7 +154,7 @@ export class Forward {
       stats(true),
       this.#op(rowAnswer(geometry, vocabSize), [partials, logits, answers], at("row_answer")),
       this.#op(sampleCutoff(this.#lanes, vocabSize), [logits, cutoff], at("sample_cutoff")),
-      this.#op(reveal(this.#gpu.profile, Math.max(1024, this.#scratch.capacity.rows)), [answers, canvas, reports], at("reveal")),
+      this.#op(reveal(this.#gpu.profile, revealCapacity(this.#scratch.capacity.rows)), [answers, canvas, reports], at("reveal")),
     ]);
     this.#suppress = (ids) => (extent, planOffset) => {
       const kernel = suppress(vocabSize, ids);
@@ -166,14 +166,14 @@ export class Forward {
     this.#reveal = [revealOp];
   }
 
-  /** Attention, with the variant for passes whose rows have holes beside it. */
+  /** Attention, and beside it the variant for rows that see what lies apart. */
   async #attention(shape: AttentionShape, buffers: readonly GPUBuffer[], layer: number): Promise<Op> {
     const place = { role: "attention", layer };
-    const [plain, holed] = await Promise.all([
+    const [plain, sparse] = await Promise.all([
       this.#op(attention(this.#lanes, shape), buffers, place),
       this.#op(attention(this.#lanes, shape, true), buffers, place),
     ]);
-    return (extent, planOffset) => (extent.holes ? holed : plain)(extent, planOffset);
+    return (extent, planOffset) => (extent.sparse ? sparse : plain)(extent, planOffset);
   }
 
   /** A linear layer: the kernel is chosen by the rows of the pass. */

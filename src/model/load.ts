@@ -22,6 +22,8 @@ export interface LoadProgress {
 export interface EngineOptions {
   /** Positions that the cache and the canvas hold. Default: the model's, at most 2048. */
   readonly contextLength?: number | undefined;
+  /** Sequences of that length that a batch has room for together; shorter ones may be more. Default 1. */
+  readonly sequences?: number | undefined;
   /** Format for float weights. Default: as stored (bf16 as f16 where it fits). */
   readonly quantize?: PlaneFormat | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -36,6 +38,8 @@ export interface LoadedEngine {
   readonly engine: Engine;
   readonly checkpoint: OpenedCheckpoint;
   readonly config: ModelConfig;
+  /** Positions of one sequence. */
+  readonly contextLength: number;
   /** Parameters of all weights, tied ones once. */
   readonly numParameters: number;
   /** Stored bytes of all weights. */
@@ -64,6 +68,9 @@ export async function loadEngine(gpu: Gpu, files: readonly ByteSource[], options
     "bad-option",
     () => `contextLength: expected 1 to ${config.maxPositionEmbeddings} (the model's), came ${contextLength}`,
   );
+  const { sequences = 1 } = options;
+  const room = Number.isInteger(sequences) && sequences > 0 && sequences * contextLength <= MAX_CONTEXT;
+  ensure(room, "bad-option", () => `sequences: expected 1 to ${Math.floor(MAX_CONTEXT / contextLength)}, came ${sequences}`);
   const total = storedBytes(located);
   const before = new Set(gpu.buffers.live);
   try {
@@ -73,7 +80,7 @@ export async function loadEngine(gpu: Gpu, files: readonly ByteSource[], options
       onBytes: (loaded) => onProgress?.({ phase: "download", loaded, total, file }),
     });
     onProgress?.({ phase: "compile", loaded: 0, total: 1, file });
-    const scratch = await allocateScratch(gpu, config, capacityOf(config, contextLength));
+    const scratch = await allocateScratch(gpu, config, capacityOf(config, contextLength, sequences));
     const engine = await Engine.create(gpu, config, weights, scratch);
     gpu.check();
     onProgress?.({ phase: "compile", loaded: 1, total: 1, file });
@@ -86,6 +93,7 @@ export async function loadEngine(gpu: Gpu, files: readonly ByteSource[], options
     ]);
     return {
       engine,
+      contextLength,
       checkpoint,
       config,
       numParameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),

@@ -116,12 +116,12 @@ export function extentOf(rows: readonly Row[]): Extent {
     visible += to - from;
     pieces.set(from, Math.max(pieces.get(from) ?? 0, to));
   };
-  let holes = false;
+  let sparse = false;
   for (const { start, limit, hole } of rows) {
     const [from, to] = hole ?? [limit, limit];
     see(start, Math.min(limit, from));
     see(Math.max(start, to), limit);
-    holes ||= Math.max(from, start) < Math.min(to, limit);
+    sparse ||= start !== rows[0]?.start || Math.max(from, start) < Math.min(to, limit);
   }
   let span = 0;
   let end = 0;
@@ -129,7 +129,7 @@ export function extentOf(rows: readonly Row[]): Extent {
     span += Math.max(0, to - Math.max(from, end));
     end = Math.max(end, to);
   }
-  return { rows: rows.length, visible, span, holes };
+  return { rows: rows.length, visible, span, sparse };
 }
 
 const RULES: Readonly<Record<Reveal["rule"], number>> = {

@@ -1,5 +1,6 @@
 /** Passes to dispatches: plans go into one arena, one behind the other, and the list of kernels that reads them comes out. Runs nothing. */
 import { ensure } from "../errors";
+import { revealCapacity } from "../kernels/answer";
 import type { Dispatch } from "../kernels/dispatch";
 import type { Forward } from "./forward";
 import {
@@ -112,6 +113,8 @@ export class Recorder {
       const chosen = { first: first + done, count: answers };
       done += answers;
       if (rule.rule === "none" || answers === 0) continue;
+      const most = revealCapacity(this.#scratch.capacity.rows);
+      ensure(answers <= most, "bad-option", () => `a reveal ranks at most ${most} answers, came ${answers}; use shorter blocks`);
       const room = report === "all" ? 0 : roomFor(rule, answers);
       const header = { first: chosen.first, report: this.#reports, reports: room };
       if (room > 0) stretches.push({ from: "reports", first: this.#reports, count: room, chosen });

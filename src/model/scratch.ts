@@ -22,10 +22,15 @@ const LOGITS_BYTES = 32 * 2 ** 20;
 /** Rows of one prefill pass of an autoregressive model; a longer prompt takes several. */
 const PREFILL_ROWS = 512;
 
-export function capacityOf(config: ModelConfig, contextLength: number): Capacity {
-  const rows = config.family === "ar" ? Math.min(contextLength, PREFILL_ROWS) : contextLength;
+/** Rows of one pass that several sequences share, where one sequence alone has no need of more. */
+const BATCH_ROWS = 1024;
+
+/** Room for `sequences` sequences of `contextLength` positions. A pass of a diffusion model may compute a whole sequence. */
+export function capacityOf(config: ModelConfig, contextLength: number, sequences = 1): Capacity {
+  const slots = contextLength * sequences;
+  const rows = config.family === "ar" ? Math.min(slots, PREFILL_ROWS) : Math.max(contextLength, Math.min(slots, BATCH_ROWS));
   const logits = Math.max(8, Math.min(256, Math.floor(LOGITS_BYTES / (4 * config.vocabSize))));
-  return { slots: contextLength, rows, logits: Math.min(logits, Math.max(8, rows)), answers: 2 * Math.max(1024, rows) };
+  return { slots, rows, logits: Math.min(logits, Math.max(8, rows)), answers: 2 * Math.max(1024, rows) };
 }
 
 export function attentionShapeOf(config: ModelConfig, { slots, rows }: Capacity): AttentionShape {
