@@ -31,6 +31,8 @@ export interface ResolveContext {
   readonly config: ModelConfig;
   /** Positions of the cache. */
   readonly contextLength: number;
+  /** Rows of the whole cache where it has room for several sequences; default `contextLength`. What guessed states lie in. */
+  readonly slots?: number | undefined;
   /** Rows of one pass. */
   readonly maxRows: number;
   /** Ids below it have a piece; the rest of the vocabulary is padding and can never be drawn. */

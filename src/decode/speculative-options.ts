@@ -23,7 +23,7 @@ export interface OtherModel {
  * - `prompt-lookup` (AR): up to `tokens` tokens (8) are copied from where the last ones, at most `ngram` (3), stood before.
  * - `draft` (AR): another model drafts `tokens` tokens (4) ahead, an autoregressive one, or a diffusion model in `forwards` forwards (1).
  * - `self` (diffusion, greedy schedules, caches none, prefix, block): a forward also computes the states after guessed steps, `states` in all (4, or
- *   as many as there is room for: each takes positions of its own).
+ *   as many as there is room for: each takes positions of its own; `sequences` of `loadModel` makes room).
  * - `guide` (diffusion): proposals are revealed where an autoregressive model would write them too; decides how much a forward reveals.
  */
 export type Speculation =
@@ -178,8 +178,14 @@ export function selfSpeculation(
   { base, rows, context }: { base: number; rows: number; context: ResolveContext },
 ): SelfSpeculation | null {
   if (speculate?.kind !== "self") return null;
-  const room = Math.min(context.contextLength, context.maxRows);
-  const { states = Math.max(1, Math.min(4, 1 + Math.floor((room - base) / rows))) } = speculate;
+  const room = context.slots ?? context.contextLength;
+  const { states = Math.max(1, Math.min(4, 1 + Math.floor((room - base) / rows), Math.floor(context.maxRows / rows))) } =
+    speculate;
   if (states > 1) ensureRoom(base + (states - 1) * rows, room, `self-speculation with ${states} states`);
+  ensure(
+    states === 1 || states * rows <= context.maxRows,
+    "context-overflow",
+    () => `speculate self: ${states} states of ${rows} rows, a forward computes at most ${context.maxRows}; give fewer states`,
+  );
   return { states, base, tally: newTally() };
 }
