@@ -21,12 +21,14 @@ export type {
 } from "./decode/options";
 export { POLICY_NAMES, type PolicyName, type PolicyOptions } from "./decode/policies/index";
 export type { ReplayCase, ReplayResult } from "./decode/replay";
+export type { OtherModel, Speculation } from "./decode/speculative-options";
 export type {
   FinishReason,
   ForwardKind,
   ForwardTrace,
   GenerationResult,
   Revealed,
+  SpeculationResult,
   Step,
   Timings,
   Usage,
@@ -41,10 +43,28 @@ export { Gpu, type GpuOptions, openGpu, probe } from "./gpu/device";
 export type { DeviceProfile } from "./gpu/profile";
 export { calibrate } from "./measure/calibrate";
 export { type LineChart, type LineSeries, lineChartSvg } from "./measure/charts";
+export { measuredRoofs, predictedTokensPerSecond } from "./measure/measured-roofs";
 export type { Profile, ProfileMode } from "./measure/profile";
 export { type CompareDocument, renderReport } from "./measure/report";
 export { rooflineSvg } from "./measure/roofline-figure";
-export { type Interval, shareInterval95 } from "./measure/statistics";
+export { type Interval, shareInterval95, spread } from "./measure/statistics";
+export {
+  defaultSettings,
+  hasDataset,
+  planSweep,
+  SWEEPS,
+  type SweepDocument,
+  type SweepModel,
+  type SweepName,
+  type SweepPoint,
+  type SweepResult,
+  type SweepSettings,
+  type SweepStatus,
+  type SweepTask,
+  shardOf,
+} from "./measure/sweep";
+export { type SweepFigure, sweepFigures } from "./measure/sweep-figures";
+export { mergeSweeps, sweepCsv } from "./measure/sweep-merge";
 export type { BoundBy, Calibration, KernelRow, PhaseRow, Spread } from "./measure/types";
 export type { Family, ModelConfig } from "./model/config";
 export { type CheckpointDescription, describeCheckpoint } from "./model/inspect";

@@ -2,7 +2,7 @@
 import { generate } from "../decode/generate";
 import type { ChatMessage, GenerateOptions, Prompt } from "../decode/options";
 import { type ReplayCase, type ReplayResult, replay } from "../decode/replay";
-import { type PromptIds, type Resolved, resolve } from "../decode/resolve";
+import { type PromptIds, type ResolveContext, type Resolved, resolve } from "../decode/resolve";
 import { ensure, RidgepointError } from "../errors";
 import { type ModelSource, resolveSource } from "../formats/sources";
 import { Gpu } from "../gpu/device";
@@ -18,6 +18,7 @@ import { encodeChat } from "../text/chat";
 import { createTokenizer, type Tokenizer } from "../text/tokenizer";
 import { BatchGeneration } from "./batch-generation";
 import { Generation } from "./generation";
+import { ensureSameVocabulary, type Turns, takeTurns } from "./speculation";
 
 export interface LoadOptions extends EngineOptions {
   /** An open device; without one the model opens its own and closes it when disposed. */
@@ -63,7 +64,9 @@ export class Model {
   readonly #tokenizerFault: RidgepointError | null;
   /** Whether a plain string is one user message: a model that has only ever seen its chat format says so in its config. */
   readonly #promptIsChat: boolean;
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns: Turns = { last: Promise.resolve() };
+  /** Models whose vocabulary was found to be this one's. */
+  readonly #alike = new WeakSet<Model>();
   #disposed = false;
 
   /** @param tokenizer or why there is none */
@@ -93,9 +96,12 @@ export class Model {
    * @throws `bad-option`, `context-overflow`, `no-tokenizer`, `bad-template`
    */
   generate(prompt: Prompt, options: GenerateOptions = {}): Generation {
-    const resolved = this.#resolve(prompt, options);
+    const resolved = this.#resolve(prompt, options, { slots: this.#engine.slots });
     const { signal, trace } = options;
-    return new Generation(this.#inTurn(() => generate(this.#engine, this.tokenizer, resolved, { signal, trace })));
+    const other = this.#otherOf(options);
+    const assistant = other ? other.#engine : undefined;
+    const run = () => generate(this.#engine, this.tokenizer, resolved, { signal, trace, assistant });
+    return new Generation(this.#inTurn(other ? [this, other] : [this], run));
   }
 
   /**
@@ -111,11 +117,16 @@ export class Model {
       "bad-option",
       "cfgScale: guidance takes two canvases a prompt and does not go in a batch; generate one by one",
     );
+    ensure(
+      !this.#otherOf(options),
+      "bad-option",
+      "speculate: two models work on one answer at a time and do not go in a batch; generate one by one",
+    );
     const ids = prompts.map((prompt) => this.#idsOf(prompt));
     const room = this.#engine.slots - ids.reduce((sum, { length }) => sum + length, 0);
     const slots = ids.map(({ length }) => Math.min(this.info.contextLength, length + Math.max(0, Math.floor(room / ids.length))));
     const batch = new Batch(this.#engine, slots);
-    const resolved = ids.map((prompt, i) => this.#resolve({ canvas: prompt }, options, slots[i] as number));
+    const resolved = ids.map((prompt, i) => this.#resolve({ canvas: prompt }, options, { contextLength: slots[i] as number }));
     const { trace } = options;
     return new BatchGeneration(batch.lanes, {
       signal: options.signal,
@@ -164,6 +175,7 @@ export class Model {
     options: GenerateOptions & { calibration?: Calibration | undefined; mode?: ProfileMode | undefined } = {},
   ): Promise<Profile> {
     const { calibration, mode, ...rest } = options;
+    ensure(!this.#otherOf(rest), "bad-option", "speculate: a profile is of one model; profile the two apart");
     this.#resolve(prompt, rest);
     const roof = calibration ?? (await this.#exclusive(() => calibrate(this.gpu, { quick: true })));
     const { signal } = rest;
@@ -182,21 +194,38 @@ export class Model {
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    await this.#turn.catch(() => {});
+    await this.#turns.last.catch(() => {});
     this.#engine.dispose();
     if (this.#ownsGpu) this.gpu.dispose();
   }
 
-  #resolve(prompt: Prompt, options: GenerateOptions, contextLength = this.info.contextLength) {
+  #resolve(prompt: Prompt, options: GenerateOptions, room: Partial<ResolveContext> = {}) {
     this.#live();
+    ensure(this.tokenizer || !options.stop?.length, "no-tokenizer", "stop: stop strings need a tokenizer; give stopIds");
+    const other = this.#otherOf(options);
+    return resolve(this.#idsOf(prompt), options, { ...this.#sizes, ...room, other: other ? other.#sizes : undefined });
+  }
+
+  get #sizes(): ResolveContext {
     const { config, tokenizer } = this;
-    ensure(tokenizer || !options.stop?.length, "no-tokenizer", "stop: stop strings need a tokenizer; give stopIds");
-    return resolve(this.#idsOf(prompt), options, {
-      config,
-      contextLength,
-      maxRows: this.#engine.maxRows,
-      usedVocabSize: tokenizer?.vocabSize ?? config.vocabSize,
-    });
+    const usedVocabSize = tokenizer?.vocabSize ?? config.vocabSize;
+    return { config, contextLength: this.info.contextLength, maxRows: this.#engine.maxRows, usedVocabSize };
+  }
+
+  /** The other model that a speculation names: another one, live, whose ids mean the same. */
+  #otherOf({ speculate }: GenerateOptions): Model | null {
+    const named = typeof speculate === "object" && speculate && "model" in speculate ? speculate.model : undefined;
+    if (named === undefined) return null;
+    ensure(named instanceof Model, "bad-option", "speculate: model: expected a loaded model; give what loadModel returned");
+    ensure(
+      named !== this,
+      "bad-option",
+      "speculate: model: expected another model than the one that answers; load it a second time",
+    );
+    named.#live();
+    if (!this.#alike.has(named)) ensureSameVocabulary(this, named);
+    this.#alike.add(named);
+    return named;
   }
 
   #live(): void {
@@ -217,25 +246,21 @@ export class Model {
 
   /** Waits for whatever runs on this model, then runs. */
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#turn
+    const turn = this.#turns.last
       .catch(() => {})
       .then(() => {
         this.#live();
         return work();
       });
-    this.#turn = turn;
+    this.#turns.last = turn;
     return turn;
   }
 
-  async *#inTurn<T, R>(start: () => AsyncGenerator<T, R, void>): AsyncGenerator<T, R, void> {
-    let release = (): void => {};
-    const before = this.#turn.catch(() => {});
-    this.#turn = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    await before;
+  /** Waits for whatever runs on these models, then runs. */
+  async *#inTurn<T, R>(models: readonly Model[], start: () => AsyncGenerator<T, R, void>): AsyncGenerator<T, R, void> {
+    const release = await takeTurns(models.map((model) => model.#turns));
     try {
-      this.#live();
+      for (const model of models) model.#live();
       return yield* start();
     } finally {
       release();
