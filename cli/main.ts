@@ -10,6 +10,7 @@ import { registerGenerate } from "./commands/generate";
 import { registerInspect } from "./commands/inspect";
 import { registerLogits } from "./commands/logits";
 import { registerReplay } from "./commands/replay";
+import { registerSweep } from "./commands/sweep";
 import { registerTokenize } from "./commands/tokenize";
 import { describeError, printDocument, SCHEMA, say } from "./output";
 
@@ -32,6 +33,7 @@ function buildProgram(): Command {
     registerReplay,
     registerCalibrate,
     registerInspect,
+    registerSweep,
     registerTokenize,
   ]) {
     register(program);

@@ -38,6 +38,24 @@ export interface GenerateRequest {
   readonly stream: boolean;
 }
 
+/** What a load makes room for, where it is not the model's own context and one sequence. */
+export interface Room {
+  readonly contextLength?: number;
+  /** Sequences of a batch. */
+  readonly sequences?: number;
+}
+
+export interface BatchRequest {
+  readonly prompts: readonly Prompt[];
+  readonly options: GenerateOptions;
+}
+
+export interface BatchAnswer {
+  readonly results: readonly Omit<GenerationResult, "canvas" | "trace">[];
+  /** From the call to the last sequence's end, on the page. */
+  readonly wallNs: number;
+}
+
 export interface ForwardRequest {
   readonly tokens: readonly number[];
   readonly attention: "causal" | "full" | { readonly block: number };
@@ -56,9 +74,10 @@ export interface PageApi {
   device(): Promise<DeviceProfile>;
   calibrate(request: { readonly quick: boolean }): Promise<Calibration>;
   /** Loads a model in place of the one before. */
-  load(request: { readonly model: PageModel }): Promise<LoadedModel>;
+  load(request: { readonly model: PageModel } & Room): Promise<LoadedModel>;
   unload(): Promise<void>;
   generate(request: GenerateRequest): Promise<GenerationResult>;
+  generateBatch(request: BatchRequest): Promise<BatchAnswer>;
   profile(request: {
     readonly prompt: Prompt;
     readonly options: GenerateOptions;

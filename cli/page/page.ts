@@ -1,7 +1,19 @@
 /** The page the command line drives: each call of `window.ridgepoint` in, plain data out. It knows nothing of the terminal. */
 
 import { calibrate, type Gpu, loadModel, type Model, openGpu, type ReplayCase, urlSource } from "../../src/index";
-import type { Failure, ForwardAnswer, ForwardRequest, LoadedModel, Outcome, PageApi, PageEvent, PageModel } from "../protocol";
+import type {
+  BatchAnswer,
+  BatchRequest,
+  Failure,
+  ForwardAnswer,
+  ForwardRequest,
+  LoadedModel,
+  Outcome,
+  PageApi,
+  PageEvent,
+  PageModel,
+  Room,
+} from "../protocol";
 
 /** Logits go to the server in pieces of this many bytes. */
 const UPLOAD_BYTES = 32 * 2 ** 20;
@@ -28,7 +40,7 @@ async function unload(): Promise<void> {
   model = null;
 }
 
-async function load(source: PageModel): Promise<LoadedModel> {
+async function load(source: PageModel, room: Room): Promise<LoadedModel> {
   await unload();
   const device = await openOnce();
   const start = performance.now();
@@ -39,6 +51,7 @@ async function load(source: PageModel): Promise<LoadedModel> {
   const bytesOfFile = new Map<string, number>();
   model = await loadModel(sources, {
     gpu: device,
+    ...room,
     builtinBase: new URL("/models/", location.href).href,
     onProgress: ({ phase, loaded, total, file }) => {
       if (phase === "download") bytesOfFile.set(file ?? "", total);
@@ -51,6 +64,13 @@ async function load(source: PageModel): Promise<LoadedModel> {
       : [...bytesOfFile.values()].reduce((a, b) => a + b, 0);
   const { info, config, tokenizer } = model;
   return { info, config, hasTokenizer: tokenizer !== null, ms: performance.now() - start, fileBytes };
+}
+
+async function generateBatch({ prompts, options }: BatchRequest): Promise<BatchAnswer> {
+  const start = performance.now();
+  const results = await loaded().generateBatch(prompts, options).results;
+  const wallNs = (performance.now() - start) * 1e6;
+  return { results: results.map(({ canvas, trace, ...rest }) => rest), wallNs };
 }
 
 async function forward({ tokens, attention, upload }: ForwardRequest): Promise<ForwardAnswer> {
@@ -72,13 +92,14 @@ const api: PageApi = {
       quick,
       onProgress: ({ phase, loaded, total, what }) => tell({ kind: "progress", phase, loaded, total, file: what }),
     }),
-  load: ({ model }) => load(model),
+  load: ({ model, ...room }) => load(model, room),
   unload,
   async generate({ prompt, options, stream }) {
     const run = loaded().generate(prompt, options);
     for await (const { delta, forwards } of run) if (stream) tell({ kind: "step", delta, forwards });
     return run.result;
   },
+  generateBatch,
   profile: ({ prompt, options, calibration }) => loaded().profile(prompt, { ...options, calibration }),
   forward,
   replay: ({ trajectory }) => loaded().replay(trajectory as ReplayCase),
@@ -107,6 +128,7 @@ window.ridgepoint = {
   load: answering(api.load),
   unload: answering(api.unload),
   generate: answering(api.generate),
+  generateBatch: answering(api.generateBatch),
   profile: answering(api.profile),
   forward: answering(api.forward),
   replay: answering(api.replay),

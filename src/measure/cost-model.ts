@@ -88,7 +88,9 @@ export function generationCost(
   const { batch, genLength } = workload;
   const phases: Partial<Record<WorkPhase, Cost>> = {};
   for (const pass of passesOf(workload)) {
-    const cost = costOfPasses(config, layout, pass, { ...answer, groups: batch });
+    // Sequences of which every answer is taken need no reveal of their own.
+    const apart = pass.phase === "denoise" || pass.phase === "refresh";
+    const cost = costOfPasses(config, layout, pass, { ...answer, groups: apart ? batch : 1 });
     phases[pass.phase] = add(phases[pass.phase] ?? NOTHING, cost);
   }
   const total = Object.values(phases).reduce(add, NOTHING);

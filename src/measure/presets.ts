@@ -1,7 +1,6 @@
 /** Models and devices that the literature measures on, as data: their figures can be drawn beside this device's without either. */
 import type { ModelConfig } from "../model/config";
 import type { Roofs } from "./cost-model";
-import type { Calibration } from "./types";
 
 const BASE: ModelConfig = {
   architecture: "llama",
@@ -123,13 +122,3 @@ export const DEVICE_PRESETS: Readonly<Record<DevicePreset, DeviceRoofs>> = {
     source: "NVIDIA, specification of the GeForce RTX 4070: 5,888 cores at 2.475 GHz, 504 GB/s",
   },
 };
-
-/** The roofs that a calibration measured: f32, the bandwidth of its largest working set, and the cost of a dispatch. */
-export function measuredRoofs({ flopsPerNs, bytesPerNs, dispatchNs }: Calibration): Required<Roofs> {
-  const largest = bytesPerNs.levels.reduce((best, level) => (level.workingSetBytes > best.workingSetBytes ? level : best), {
-    workingSetBytes: 0,
-    median: bytesPerNs.read.median,
-  });
-  const bandwidth = Math.max(largest.median, bytesPerNs.read.median, bytesPerNs.copy.median);
-  return { flopsPerNs: flopsPerNs.f32.median, bytesPerNs: bandwidth, dispatchNs: dispatchNs.median };
-}

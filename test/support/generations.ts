@@ -148,6 +148,7 @@ function batched({ rows, reveal: rule }: PlannedPass, batch: number, stride: num
       };
     }),
   );
+  if (rule.rule === "all") return { rows: shifted.flat(), reveal: rule };
   return { rows: shifted.flat(), reveal: { rule: "none" }, groups: shifted.map(() => ({ answers, reveal: rule })) };
 }
 

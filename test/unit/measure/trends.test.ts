@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { ASYMPTOTICS, type AsymptoticRow, type AsymptoticSizes, asymptotic } from "../../../src/measure/asymptotics";
 import { attainableUnder, generationCost, predict, ridgeOf } from "../../../src/measure/cost-model";
 import { plainLayout } from "../../../src/measure/layout";
-import { DEVICE_PRESETS, MODEL_PRESETS, type ModelPreset, measuredRoofs } from "../../../src/measure/presets";
+import { measuredRoofs, predictedTokensPerSecond } from "../../../src/measure/measured-roofs";
+import { DEVICE_PRESETS, MODEL_PRESETS, type ModelPreset } from "../../../src/measure/presets";
 import type { WorkDecoding, Workload } from "../../../src/measure/workload";
 import type { ModelConfig } from "../../../src/model/config";
 import { CALIBRATION } from "./fixtures";
@@ -198,6 +199,8 @@ test("a decode that is memory-bound and a prefill that is not are timed apart", 
 
 test("roofs of a calibration: f32, the bandwidth of the largest working set, a dispatch", () => {
   expect(measuredRoofs(CALIBRATION)).toEqual({ flopsPerNs: 100, bytesPerNs: 10, dispatchNs: 1000 });
+  expect(predictedTokensPerSecond({ flopsPerToken: 1e6, arithmeticIntensity: 2 }, CALIBRATION)).toBe(20_000);
+  expect(predictedTokensPerSecond({ flopsPerToken: 1e6, arithmeticIntensity: 50 }, CALIBRATION)).toBe(100_000);
 });
 
 test("what does not divide is refused", () => {
