@@ -10,10 +10,17 @@ differently, so texts may part where two tokens are all but equally likely; weig
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 
 LENGTH = 64  # of every answer that decode.py makes
+
+
+def final(text: str) -> str | None:
+    """The number after the first `####`, as `eval` takes it."""
+    found = re.search(r"#### (-?[0-9.,]+)", text)
+    return (found[1].replace(",", "") or None) if found else None
 
 
 def options_of(line: dict) -> dict:
@@ -48,8 +55,6 @@ def read(path: Path) -> list[dict]:
 
 
 def compare(lines: list[dict], texts: list[str]) -> dict:
-    from decode import final
-
     pairs = [(line, text, final(text)) for line, text in zip(lines, texts, strict=True)]
     differing = [(line, text, number) for line, text, number in pairs if final(line["text"]) != number]
     return {
@@ -73,10 +78,13 @@ def main() -> None:
     import decode
 
     torch.set_num_threads(args.threads)
-    shares = []
+    kind, shares = decode.load(args.checkpoint)[1], []
     for path in args.answers:
         lines = read(path)[: args.limit]
-        texts = decode.answers(args.checkpoint, [line["question"] for line in lines], **options_of(lines[0]))
+        options = options_of(lines[0])
+        if kind == "block" and options.get("per_step", 1) > 1:
+            sys.exit("agreement: steps: the engine spreads what is masked of a block over its steps, decode.py takes the same number each; give a threshold")
+        texts = decode.answers(args.checkpoint, [line["question"] for line in lines], **options)
         result = {"file": str(path), "options": lines[0]["options"], **compare(lines, texts)}
         shares.append(result["agree"])
         print(json.dumps(result, indent=1), flush=True)
