@@ -10,6 +10,7 @@ export {
   Model,
   type ModelInfo,
 } from "./adapters/model";
+export type { Likelihood, LikelihoodOptions } from "./decode/likelihood";
 export type {
   CacheMode,
   ChatMessage,

@@ -1,8 +1,10 @@
 /** The model that people hold: one object with a tokenizer, `generate`, `forward`, `replay`, `profile` and `dispose`. */
 import { generate } from "../decode/generate";
+import { type Likelihood, type LikelihoodOptions, likelihood } from "../decode/likelihood";
 import type { ChatMessage, GenerateOptions, Prompt } from "../decode/options";
 import { type ReplayCase, type ReplayResult, replay } from "../decode/replay";
-import { type PromptIds, type ResolveContext, type Resolved, resolve } from "../decode/resolve";
+import { type PromptIds, type ResolveContext, type Resolved, resolve, suppressedIds } from "../decode/resolve";
+import { overflow } from "../decode/resolve-diffusion";
 import { ensure, RidgepointError } from "../errors";
 import { type ModelSource, resolveSource } from "../formats/sources";
 import { Gpu } from "../gpu/device";
@@ -161,6 +163,22 @@ export class Model {
     return { logits, shape: [n, vocabSize], argmax };
   }
 
+  /**
+   * How likely an answer is after a prompt, in nats: exact for an autoregressive model, an estimate for the others, see `Likelihood`. A text is taken as
+   * it is, without special tokens: what ends an answer is part of it only where it is given as ids.
+   * @throws `bad-option`, `context-overflow`, `no-tokenizer`
+   */
+  async likelihood(prompt: Prompt, answer: string | readonly number[], options: LikelihoodOptions = {}): Promise<Likelihood> {
+    const { config, contextLength } = this.#sizes;
+    const given = this.#idsOf(prompt);
+    ensure(!given.includes(null), "bad-option", "likelihood: expected a prompt without holes");
+    const ids = typeof answer === "string" ? this.#textTokenizer.encode(answer, { addSpecialTokens: false }) : answer;
+    const needed = given.length + ids.length;
+    ensure(needed <= contextLength, "context-overflow", () => overflow(given.length, ids.length, this.#sizes));
+    const request = { config, suppress: suppressedIds(this.#sizes), prompt: given as readonly number[], answer: ids };
+    return this.#exclusive(() => likelihood(this.#engine, request, options));
+  }
+
   /** Replays a decoding trajectory in the format of the golden cases. */
   replay(trajectory: ReplayCase, signal?: AbortSignal): Promise<ReplayResult> {
     return this.#exclusive(() => replay(this.#engine, trajectory, signal));
@@ -232,16 +250,20 @@ export class Model {
     ensure(!this.#disposed, "bad-option", "this model was disposed; load it again");
   }
 
+  /** @throws `no-tokenizer`, or what is wrong with the model's */
+  get #textTokenizer(): Tokenizer {
+    if (this.tokenizer) return this.tokenizer;
+    const { code, message } = this.#tokenizerFault ?? new RidgepointError("no-tokenizer", "the model came without one");
+    throw new RidgepointError(code, `a text prompt needs a tokenizer: ${message}; give the prompt as ids`);
+  }
+
   #idsOf(prompt: Prompt): PromptIds {
     if (typeof prompt === "object" && "ids" in prompt) return prompt.ids;
     if (typeof prompt === "object" && "canvas" in prompt) return prompt.canvas;
-    if (!this.tokenizer) {
-      const { code, message } = this.#tokenizerFault ?? new RidgepointError("no-tokenizer", "the model came without one");
-      throw new RidgepointError(code, `a text prompt needs a tokenizer: ${message}; give the prompt as ids`);
-    }
-    if (typeof prompt === "string" && !this.#promptIsChat) return this.tokenizer.encode(prompt);
+    const tokenizer = this.#textTokenizer;
+    if (typeof prompt === "string" && !this.#promptIsChat) return tokenizer.encode(prompt);
     const messages: readonly ChatMessage[] = typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
-    return encodeChat(this.tokenizer, messages);
+    return encodeChat(tokenizer, messages);
   }
 
   /** Waits for whatever runs on this model, then runs. */

@@ -1,6 +1,6 @@
 /** One generation: a decoder run to its end, with text streamed, stop strings watched, forwards and costs counted. */
 import { ensure } from "../errors";
-import type { Player } from "../model/engine";
+import type { EngineCounts, Player } from "../model/engine";
 import { StreamDetokenizer } from "../text/detokenizer";
 import { StopMatcher } from "../text/stop";
 import type { Tokenizer } from "../text/tokenizer";
@@ -56,6 +56,7 @@ class TextFollower {
 
 interface Tally {
   nfe: number;
+  dropped: number;
   forwards: Forwarded[];
   flops: number;
   bytes: number;
@@ -96,7 +97,7 @@ export async function* generate(
   const { promptLength } = canvas;
   const follower = new TextFollower(tokenizer, resolved.stopStrings);
   const decoder = resolved.decoder({ canvas, stopIds, maxRows: engine.maxRows, passesPerSubmit: PASSES_PER_SUBMIT });
-  const tally: Tally = { nfe: 0, forwards: [], flops: 0, bytes: 0, dispatches: 0 };
+  const tally: Tally = { nfe: 0, dropped: 0, forwards: [], flops: 0, bytes: 0, dispatches: 0 };
   const { assistant } = options;
   const before = countsOf(engine, assistant);
   const now = (): number => performance.now() * 1e6;
@@ -109,7 +110,10 @@ export async function* generate(
     }
     tally.dispatches += forward.dispatches.length;
     options.onForward?.(forward, dropped);
-    if (dropped) return;
+    if (dropped) {
+      tally.dropped += forward.forwards;
+      return;
+    }
     tally.forwards.push(forward);
     tally.nfe += forward.forwards;
     rows += forward.computed;
@@ -170,16 +174,18 @@ export async function* generate(
     dispatches: tally.dispatches,
     submits: after.submits - before.submits,
     readbacks: after.readbacks - before.readbacks,
+    bytesRead: after.bytesRead - before.bytesRead,
+    droppedForwards: tally.dropped,
     ...(resolved.speculation ? { speculation: speculationOf(resolved.speculation) } : {}),
     ...(options.trace ? { trace: tally.forwards.map(traceOf) } : {}),
   };
 }
 
-/** Submits and readbacks so far, those of a speculation's other model too. */
-function countsOf(engine: Player, assistant: Player | undefined): { submits: number; readbacks: number } {
-  const { submits, readbacks } = engine.counts;
-  const aside = assistant?.counts;
-  return { submits: submits + (aside?.submits ?? 0), readbacks: readbacks + (aside?.readbacks ?? 0) };
+/** Counts so far, those of a speculation's other model too. */
+function countsOf(engine: Player, assistant: Player | undefined): Pick<EngineCounts, "submits" | "readbacks" | "bytesRead"> {
+  const both = [engine.counts, ...(assistant ? [assistant.counts] : [])];
+  const sum = (of: (counts: EngineCounts) => number): number => both.reduce((total, counts) => total + of(counts), 0);
+  return { submits: sum((c) => c.submits), readbacks: sum((c) => c.readbacks), bytesRead: sum((c) => c.bytesRead) };
 }
 
 const speculationOf = (tally: SpeculationTally): SpeculationResult => ({

@@ -47,6 +47,13 @@ export type PromptIds = readonly (number | null)[];
 const DEFAULT_TOKENS = 128;
 const TOKENS_PER_SUBMIT = 4;
 
+/** Ids that have no probability: rows of the vocabulary that are padding, and the mask. */
+export function suppressedIds({ config, usedVocabSize }: Pick<ResolveContext, "config" | "usedVocabSize">): number[] {
+  const { family, vocabSize, maskTokenId } = config;
+  const unused = Array.from({ length: Math.max(0, vocabSize - usedVocabSize) }, (_, i) => usedVocabSize + i);
+  return family === "ar" || maskTokenId === null ? unused : [...new Set([maskTokenId, ...unused])];
+}
+
 /**
  * Resolves options for a model.
  * @throws `bad-option` for a name or value that is unknown, inconsistent or of another family; `context-overflow` when the canvas does not fit
@@ -77,10 +84,6 @@ export function resolve(prompt: PromptIds, options: GenerateOptions, context: Re
   ensure(room > 0 && prompt.length <= context.contextLength, "context-overflow", () => overflow(prompt.length, 1, context));
   const rules = PRESETS[options.preset ?? "llada"];
   const maskId = config.maskTokenId ?? NO_TOKEN;
-  const unused = Array.from(
-    { length: Math.max(0, config.vocabSize - context.usedVocabSize) },
-    (_, i) => context.usedVocabSize + i,
-  );
   const sampling: Sampling = {
     temperature: options.temperature ?? 0,
     topK: options.topK ?? 0,
@@ -88,7 +91,7 @@ export function resolve(prompt: PromptIds, options: GenerateOptions, context: Re
     minP: options.minP ?? 0,
     seed: options.seed ?? 0,
     tempered: rules.tempered,
-    suppress: family === "ar" ? unused : [...new Set([maskId, ...unused])],
+    suppress: suppressedIds(context),
   };
   const stopIds = new Set(options.ignoreEos ? (options.stopIds ?? []) : [...config.eosTokenIds, ...(options.stopIds ?? [])]);
   const shared = { sampling, stopIds, stopStrings: options.stop ?? [], metric: METRICS[options.remasking ?? "low_confidence"] };

@@ -99,7 +99,11 @@ export interface GenerationResult {
   readonly arithmeticIntensity: number;
   readonly dispatches: number;
   readonly submits: number;
+  /** Times that the host waited for answers, and bytes of them that came back. */
   readonly readbacks: number;
+  readonly bytesRead: number;
+  /** Forwards that were planned ahead and computed for nothing: behind a stop id, or with nothing left to reveal. Not among `forwards`. */
+  readonly droppedForwards: number;
   /** Only with `speculate`. */
   readonly speculation?: SpeculationResult;
   /** Only with `trace: true`. */
