@@ -17,6 +17,8 @@ export interface Conditions {
   readonly device: string;
   readonly judge: Judge;
   readonly options: GenerateOptions;
+  /** Problems answered together: it changes no answer, but the times. */
+  readonly batch: number;
 }
 
 /** One answered problem. */
@@ -34,6 +36,7 @@ export interface EvaluationRecord extends Conditions {
   readonly forwards: number;
   readonly rows: number;
   readonly flops: number;
+  /** Of the whole batch, over its problems. */
   readonly wallNs: number;
   readonly finishReason: string;
   /** Why there is no answer: the problem does not fit the model's context. */
@@ -107,7 +110,7 @@ export class RecordFile {
     } catch (cause) {
       throw new RidgepointError("bad-file", `${place}: expected a record of eval --out`, { cause });
     }
-    for (const name of ["model", "weights", "device", "judge", "options"] as const) {
+    for (const name of ["model", "weights", "device", "judge", "options", "batch"] as const) {
       const [came, expected] = [record?.[name], this.#conditions[name]];
       if (isDeepStrictEqual(came, expected)) continue;
       const was = `${JSON.stringify(came)} there, ${JSON.stringify(expected)} now`;

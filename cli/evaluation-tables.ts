@@ -13,6 +13,8 @@ export interface Provenance {
   readonly command: string;
   readonly device: string;
   readonly browser: string;
+  /** Problems answered together. */
+  readonly batch: number;
   /** Day of writing, ISO 8601. */
   readonly date: string;
 }
@@ -54,8 +56,8 @@ export function resultTable(settings: readonly Setting[], results: Results): str
   ].join("");
 }
 
-function provenanceText({ command, device, browser, date }: Provenance): string {
-  return `\`${command}\` on ${device}, ${browser}, ${date}`;
+function provenanceText({ command, device, browser, batch, date }: Provenance): string {
+  return `\`${command}\` on ${device}, ${browser}, batch ${batch}, ${date}`;
 }
 
 /** The whole of `docs/accuracy.md`. */
@@ -68,7 +70,8 @@ How often the embedded models answer right, by how they are decoded. Written by 
 Word problems are those of \`models/heldout.jsonl\`, right when the number after \`####\` is; stories are answers to
 \`models/stories.jsonl\`, right when the generator of the corpus could have told them. No model was trained on any of these questions
 (\`training/corpus.py\`). Every answer has room for L = ${LENGTH} tokens. Intervals are Wilson's at 95 %, of this sample of questions: training
-the models anew would move the numbers too. Tokens a forward count the end of the answer; tok/s is what this device happened to do.
+the models anew would move the numbers too. Tokens a forward count the end of the answer; tok/s is what this
+device happened to do with ${provenance.batch} answers at a time.
 
 ![right answers against tokens per forward](accuracy.svg)
 

@@ -1,4 +1,4 @@
-/** Answers the problems of a dataset one after another and adds up what came of it. It prints nothing but progress. */
+/** Answers the problems of a dataset, one after another or some together, and adds up what came of it. It prints nothing but progress. */
 import type { GenerateOptions, GenerationResult, Interval, Prompt } from "../src/index";
 import { shareInterval95 } from "../src/index";
 import { judge, type Problem } from "./evaluation-dataset";
@@ -45,16 +45,21 @@ export const promptFor =
 
 const UNANSWERED = { text: "", ids: [], tokens: 0, forwards: 0, rows: 0, flops: 0, wallNs: 0, finishReason: "none" } as const;
 
-function measured({ text, ids, usage, forwards, rowsPerForward, flopsPerToken, timings, finishReason }: GenerationResult) {
+/** An answer and its costs: what a record holds of a generation. */
+type Answer = Omit<EvaluationRecord, keyof Conditions | keyof Problem | "index" | "got" | "correct">;
+
+function measured(result: Omit<GenerationResult, "canvas" | "trace">, wallNs: number): Answer {
+  const { text, ids, usage, forwards, rowsPerForward, flopsPerToken, finishReason } = result;
   const tokens = usage.completionTokens;
   const rows = Math.round(rowsPerForward * forwards);
-  return { text, ids, tokens, forwards, rows, flops: flopsPerToken * Math.max(1, tokens), wallNs: timings.wallNs, finishReason };
+  return { text, ids, tokens, forwards, rows, flops: flopsPerToken * Math.max(1, tokens), wallNs, finishReason };
 }
 
 /** An answer, or why there is none: a problem too long for the model is a wrong answer, every other error ends the evaluation. */
-async function answer(session: Session, prompt: Prompt, options: GenerateOptions) {
+async function answerOne(session: Session, prompt: Prompt, options: GenerateOptions): Promise<Answer> {
   try {
-    return measured(await session.call("generate", { prompt, options, stream: false }));
+    const result = await session.call("generate", { prompt, options, stream: false });
+    return measured(result, result.timings.wallNs);
   } catch (cause) {
     const { code, message } = describeError(cause);
     if (code !== "context-overflow") throw cause;
@@ -62,21 +67,40 @@ async function answer(session: Session, prompt: Prompt, options: GenerateOptions
   }
 }
 
-/** Answers every problem that has no record yet with the model that the session has loaded; returns all records. */
+/** The answers of prompts that are decoded together; where they do not fit together, of one after another. */
+async function answerAll(session: Session, prompts: readonly Prompt[], options: GenerateOptions): Promise<Answer[]> {
+  if (prompts.length > 1) {
+    try {
+      const { results, wallNs } = await session.call("generateBatch", { prompts, options });
+      return results.map((result) => measured(result, wallNs / results.length));
+    } catch (cause) {
+      if (describeError(cause).code !== "context-overflow") throw cause;
+    }
+  }
+  const answers: Answer[] = [];
+  for (const prompt of prompts) answers.push(await answerOne(session, prompt, options));
+  return answers;
+}
+
+/** Answers every problem that has no record yet with the model that the session has loaded, with room for the batch; returns all records. */
 export async function evaluate(session: Session, evaluation: Evaluation): Promise<EvaluationRecord[]> {
   const { conditions, problems, promptOf, done, onRecord, title } = evaluation;
   const records = [...done];
   const progress = new ProgressLine();
   try {
-    for (const problem of problems.slice(done.length)) {
-      const prompt = promptOf(problem.question);
-      // The first is answered twice: the first time its pipelines are compiled.
-      if (records.length === done.length) await answer(session, prompt, conditions.options);
-      const answered = await answer(session, prompt, conditions.options);
-      const { question, expected } = problem;
-      const record = { index: records.length, question, expected, ...judge(problem, answered.text), ...answered, ...conditions };
-      records.push(record);
-      onRecord?.(record);
+    while (records.length < problems.length) {
+      const asked = problems.slice(records.length, records.length + conditions.batch);
+      const prompts = asked.map(({ question }) => promptOf(question));
+      // The first are answered twice: the first time their pipelines are compiled.
+      if (records.length === done.length) await answerAll(session, prompts, conditions.options);
+      const answers = await answerAll(session, prompts, conditions.options);
+      for (const [i, problem] of asked.entries()) {
+        const { question, expected } = problem;
+        const answer = answers[i]!;
+        const record = { index: records.length, question, expected, ...judge(problem, answer.text), ...answer, ...conditions };
+        records.push(record);
+        onRecord?.(record);
+      }
       const right = records.filter(({ correct }) => correct).length;
       progress.update({
         kind: "progress",

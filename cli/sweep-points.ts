@@ -99,7 +99,7 @@ async function runTimed(context: PointContext, task: SweepTask): Promise<SweepRe
 async function runDataset(context: PointContext, { options, model, sweep }: SweepTask): Promise<SweepResult> {
   const { session, loaded, problems } = context;
   const records = await evaluate(session, {
-    conditions: { model, weights: null, device: session.device.vendor, judge: "number", options },
+    conditions: { model, weights: null, device: session.device.vendor, judge: "number", options, batch: 1 },
     problems,
     promptOf: promptFor(loaded.info),
     done: [],

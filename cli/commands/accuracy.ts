@@ -27,6 +27,7 @@ import { type Session, withSession } from "../session";
 interface AccuracyFlags extends CommonFlags {
   readonly n: string;
   readonly stories: string;
+  readonly batch: string;
   readonly weights: readonly string[];
   readonly only?: string;
   readonly records: string;
@@ -74,12 +75,13 @@ interface Work {
   readonly chosen: (setting: Setting) => boolean;
   readonly problems: Readonly<Record<DatasetName, readonly Problem[]>>;
   readonly candidates: ReadonlyMap<string, Candidate>;
+  readonly batch: number;
   /** Folder of the record files. */
   readonly records: string;
 }
 
 /** Runs what has no record yet, each model loaded once, and adds up all of it. */
-async function evaluateAll(session: Session, { settings, chosen, problems, candidates, records }: Work): Promise<Results> {
+async function evaluateAll(session: Session, { settings, chosen, problems, candidates, batch, records }: Work): Promise<Results> {
   const results = new Map<string, EvaluationSummary>();
   let current: Candidate | null = null;
   let promptOf = promptFor({ chatTemplate: null });
@@ -92,13 +94,14 @@ async function evaluateAll(session: Session, { settings, chosen, problems, candi
       device: deviceName(session.device),
       judge: setting.dataset === "stories" ? "story" : "number",
       options: setting.options,
+      batch,
     } as const;
     // New weights begin new files: nothing of old weights can slip into a table.
     const path = join(records, `${keyOf(setting)}_${candidate.hash?.slice(0, 12)}.jsonl`);
     const opened = await RecordFile.open(path, { conditions, problems: asked, resume: true });
     let all: readonly EvaluationRecord[] = opened.records;
     if (chosen(setting) && all.length < asked.length) {
-      if (current !== candidate) promptOf = promptFor((await session.load(candidate.spec)).info);
+      if (current !== candidate) promptOf = promptFor((await session.load(candidate.spec, { sequences: batch })).info);
       current = candidate;
       all = await evaluate(session, {
         conditions,
@@ -152,6 +155,7 @@ async function writeAll(flags: AccuracyFlags, written: Written): Promise<string[
 async function accuracy(flags: AccuracyFlags): Promise<void> {
   const folders = parseWeights(flags.weights);
   const [n, stories] = [parseCount("--n", flags.n), parseCount("--stories", flags.stories)];
+  const batch = parseCount("--batch", flags.batch);
   const all = tables([...folders.keys()]);
   const settings = distinctSettings(all);
   const chosen = (setting: Setting): boolean => keyOf(setting).includes(flags.only ?? "");
@@ -165,6 +169,7 @@ async function accuracy(flags: AccuracyFlags): Promise<void> {
   // Before hours of work: what will be written can be written.
   const provenance = {
     command: ["ridgepoint", ...process.argv.slice(2)].join(" "),
+    batch,
     date: new Date().toISOString().slice(0, 10),
   };
   if (flags.cards !== false) {
@@ -173,7 +178,8 @@ async function accuracy(flags: AccuracyFlags): Promise<void> {
   }
   await withSession(sessionOptions(flags), [], async (session) => {
     const { device } = session;
-    const results = await evaluateAll(session, { settings, chosen, problems, candidates, records: resolve(flags.records) });
+    const records = resolve(flags.records);
+    const results = await evaluateAll(session, { settings, chosen, problems, candidates, batch, records });
     const taken = { ...provenance, device: deviceName(device), browser: device.browser };
     const files = await writeAll(flags, { all, results, provenance: taken });
     if (flags.json) {
@@ -194,6 +200,7 @@ export function registerAccuracy(program: Command): void {
   )
     .option("--n <n>", "word problems a setting, of 500", "500")
     .option("--stories <n>", "story prompts a setting, of 100", "100")
+    .option("--batch <n>", "problems answered together: faster, with the same answers; tok/s is that of the batch", "8")
     .option(
       "--weights <name=dir>",
       "further weights of the same models (ar, mdlm, block in the folder); may be given again",

@@ -24,6 +24,7 @@ interface EvalFlags extends CommonFlags {
   readonly dataset: string;
   readonly judge: Judge;
   readonly limit?: string;
+  readonly batch: string;
   readonly out?: string;
   readonly resume?: boolean;
 }
@@ -37,15 +38,17 @@ async function run(flags: EvalFlags & Readonly<Record<string, unknown>>): Promis
   const limit = flags.limit === undefined ? undefined : parseCount("--limit", flags.limit);
   ensure(flags.out !== undefined || !flags.resume, "bad-option", "--resume: nothing to go on with; give --out FILE.jsonl");
   const options = decodingOptions(flags);
+  const batch = parseCount("--batch", flags.batch);
   const problems = await readDataset(flags.dataset, flags.judge, limit);
   const spec = await parseModel(flags.model);
   const weights = await hashModel(spec);
   await withSession(sessionOptions(flags), [spec], async (session) => {
     const { device } = session;
-    const conditions: Conditions = { model: flags.model, weights, device: deviceName(device), judge: flags.judge, options };
+    const made = { model: flags.model, weights, device: deviceName(device) };
+    const conditions: Conditions = { ...made, judge: flags.judge, options, batch };
     const out = flags.out === undefined ? null : resolve(flags.out);
     const kept = out === null ? null : await RecordFile.open(out, { conditions, problems, resume: flags.resume ?? false });
-    const { info, load } = await session.load(spec);
+    const { info, load } = await session.load(spec, { sequences: batch });
     const records = await evaluate(session, {
       conditions,
       problems,
@@ -66,7 +69,7 @@ async function run(flags: EvalFlags & Readonly<Record<string, unknown>>): Promis
     const dataset = { path: flags.dataset, judge: flags.judge };
     if (flags.json) {
       const model = { name: flags.model, weights, ...info };
-      const head = { schema: SCHEMA, command: "eval", device, model, load, dataset, options };
+      const head = { schema: SCHEMA, command: "eval", device, model, load, dataset, options, batch };
       return printDocument({ ...head, ...summary, failures, ...(out !== null && { out }) });
     }
     const { accuracy, confidence95, correct, n, tokensPerSecond, tokensPerForward, forwards, flopsPerToken } = summary;
@@ -98,6 +101,7 @@ export function registerEval(program: Command): void {
         .default("number"),
     )
     .option("--limit <n>", "only the first n problems")
+    .option("--batch <n>", "problems answered together: faster, with the same answers", "1")
     .option("--out <file>", "write one line of JSON a problem, as it is answered")
     .option("--resume", "go on with --out; model, device and options must be the same")
     .action(run);

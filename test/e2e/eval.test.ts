@@ -25,61 +25,73 @@ const recordsOf = (path: string) =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
-test("the document counts right answers, tokens and forwards; a record a problem; resuming gives the same", async () => {
-  const folder = temporaryFolder();
-  const out = join(folder, "records.jsonl");
-  const args = ["eval", "--model", "builtin:mdlm", "--dataset", dataset(folder), "--out", out];
-  const decoding = ["--gen-length", "32", "--block-length", "16", "--cache", "dual", "--threshold", "0.9"];
-  const whole = await document([...args, ...decoding]);
-  expect(whole).toMatchObject({
-    schema: "ridgepoint/1",
-    command: "eval",
-    model: { name: "builtin:mdlm", family: "mdlm" },
-    dataset: { judge: "number" },
-    options: { genLength: 32, blockLength: 16, cache: "dual", threshold: 0.9 },
-    n: 3,
-  });
-  expect(whole.device.browser).toMatch(/\d/);
-  expect(whole.failures).toHaveLength(whole.n - whole.correct);
-  // 1,039 is no answer of this model.
-  expect(whole.failures.map(({ index }: { index: number }) => index)).toContain(1);
-  expect(whole.failures.find(({ index }: { index: number }) => index === 1).expected).toBe("1039");
-  expect(whole.accuracy).toBeCloseTo(whole.correct / 3);
-  expect(whole.confidence95.low).toBeLessThanOrEqual(whole.accuracy);
-  expect(whole.confidence95.high).toBeGreaterThanOrEqual(whole.accuracy);
-  expect(whole.tokensPerForward).toBeGreaterThan(0);
-  expect(whole.tokensPerSecond).toBeGreaterThan(0);
-  expect(whole.flopsPerToken).toBeGreaterThan(1e6);
+const LONG_MS = 600_000;
 
-  const records = recordsOf(out);
-  expect(records.map(({ question }) => question)).toEqual(QUESTIONS.map(([question]) => question));
-  expect(records.map(({ expected }) => expected)).toEqual(["70", "1039", "47"]);
-  for (const { text, got, ids, tokens, forwards, correct, expected } of records) {
-    expect(ids).toHaveLength(tokens);
-    expect(forwards).toBeGreaterThan(0);
-    expect(correct).toBe(got === expected);
-    expect(got === null || text.includes(`#### ${got}`)).toBe(true);
-  }
-  // The same answer as `generate` gives through the chat template.
-  const one = await document(["generate", "--model", "builtin:mdlm", "--chat", QUESTIONS[0][0], ...decoding]);
-  expect(records[0].text).toBe(one.text);
-  expect(records[0].forwards).toBe(one.nfe);
+test(
+  "the document counts right answers, tokens and forwards; a record a problem; resuming gives the same",
+  async () => {
+    const folder = temporaryFolder();
+    const out = join(folder, "records.jsonl");
+    const args = ["eval", "--model", "builtin:mdlm", "--dataset", dataset(folder), "--out", out];
+    const decoding = ["--gen-length", "32", "--block-length", "16", "--cache", "dual", "--threshold", "0.9"];
+    const whole = await document([...args, ...decoding]);
+    expect(whole).toMatchObject({
+      schema: "ridgepoint/1",
+      command: "eval",
+      model: { name: "builtin:mdlm", family: "mdlm" },
+      dataset: { judge: "number" },
+      options: { genLength: 32, blockLength: 16, cache: "dual", threshold: 0.9 },
+      n: 3,
+    });
+    expect(whole.device.browser).toMatch(/\d/);
+    expect(whole.failures).toHaveLength(whole.n - whole.correct);
+    // 1,039 is no answer of this model.
+    expect(whole.failures.map(({ index }: { index: number }) => index)).toContain(1);
+    expect(whole.failures.find(({ index }: { index: number }) => index === 1).expected).toBe("1039");
+    expect(whole.accuracy).toBeCloseTo(whole.correct / 3);
+    expect(whole.confidence95.low).toBeLessThanOrEqual(whole.accuracy);
+    expect(whole.confidence95.high).toBeGreaterThanOrEqual(whole.accuracy);
+    expect(whole.tokensPerForward).toBeGreaterThan(0);
+    expect(whole.tokensPerSecond).toBeGreaterThan(0);
+    expect(whole.flopsPerToken).toBeGreaterThan(1e6);
 
-  // Cut off while the second record was being written.
-  const lines = readFileSync(out, "utf8").split("\n");
-  writeFileSync(out, `${lines[0]}\n${lines[1]!.slice(0, 80)}`);
-  const resumed = await document([...args, ...decoding, "--resume"]);
-  const { correct, accuracy, tokens, forwards, tokensPerForward, flopsPerToken, failures } = whole;
-  expect(resumed).toMatchObject({ n: 3, correct, accuracy, tokens, forwards, tokensPerForward, flopsPerToken, failures });
-  const withoutTime = (path: string) => recordsOf(path).map(({ wallNs, ...rest }) => rest);
-  expect(withoutTime(out)).toEqual(records.map(({ wallNs, ...rest }) => rest));
+    const records = recordsOf(out);
+    expect(records.map(({ question }) => question)).toEqual(QUESTIONS.map(([question]) => question));
+    expect(records.map(({ expected }) => expected)).toEqual(["70", "1039", "47"]);
+    for (const { text, got, ids, tokens, forwards, correct, expected } of records) {
+      expect(ids).toHaveLength(tokens);
+      expect(forwards).toBeGreaterThan(0);
+      expect(correct).toBe(got === expected);
+      expect(got === null || text.includes(`#### ${got}`)).toBe(true);
+    }
+    // The same answer as `generate` gives through the chat template.
+    const one = await document(["generate", "--model", "builtin:mdlm", "--chat", QUESTIONS[0][0], ...decoding]);
+    expect(records[0].text).toBe(one.text);
+    expect(records[0].forwards).toBe(one.nfe);
 
-  const other = await run([...args, ...decoding.slice(0, -1), "0.8", "--resume"]);
-  expect(other.stderr).toMatch(/^error \[bad-option\]: --resume: .*options differs/m);
-  expect(other.status).toBe(1);
-  const again = await run([...args, ...decoding]);
-  expect(again.stderr).toMatch(/^error \[bad-option\]: --out: .* exists; give --resume/m);
-});
+    // Together they get the answers that they get alone.
+    const inBatch = await document([...args.slice(0, -1), join(folder, "batch.jsonl"), ...decoding, "--batch", "2"]);
+    expect(inBatch).toMatchObject({ batch: 2, correct: whole.correct, tokens: whole.tokens, forwards: whole.forwards });
+    const textsOf = (path: string) => recordsOf(path).map(({ text }) => text);
+    expect(textsOf(join(folder, "batch.jsonl"))).toEqual(textsOf(out));
+
+    // Cut off while the second record was being written.
+    const lines = readFileSync(out, "utf8").split("\n");
+    writeFileSync(out, `${lines[0]}\n${lines[1]!.slice(0, 80)}`);
+    const resumed = await document([...args, ...decoding, "--resume"]);
+    const { correct, accuracy, tokens, forwards, tokensPerForward, flopsPerToken, failures } = whole;
+    expect(resumed).toMatchObject({ n: 3, correct, accuracy, tokens, forwards, tokensPerForward, flopsPerToken, failures });
+    const withoutTime = (path: string) => recordsOf(path).map(({ wallNs, ...rest }) => rest);
+    expect(withoutTime(out)).toEqual(records.map(({ wallNs, ...rest }) => rest));
+
+    const other = await run([...args, ...decoding.slice(0, -1), "0.8", "--resume"]);
+    expect(other.stderr).toMatch(/^error \[bad-option\]: --resume: .*options differs/m);
+    expect(other.status).toBe(1);
+    const again = await run([...args, ...decoding]);
+    expect(again.stderr).toMatch(/^error \[bad-option\]: --out: .* exists; give --resume/m);
+  },
+  LONG_MS,
+);
 
 test("stories, told for people", async () => {
   const folder = temporaryFolder();
@@ -112,14 +124,19 @@ describe("refused", () => {
     await expectError(["--dataset", path, "--judge", "taste"], "usage", /--judge/, 2);
   });
 
-  test("options that do not fit", async () => {
-    const path = dataset(temporaryFolder());
-    await expectError(["--dataset", path, "--limit", "0"], "bad-option", /--limit/);
-    await expectError(["--dataset", path, "--limit", "1.5"], "bad-option", /--limit/);
-    await expectError(["--dataset", path, "--resume"], "bad-option", /--out/);
-    await expectError(["--dataset", path, "--frobnicate", "3"], "bad-option", /frobnicate/);
-    await expectError(["--dataset", path, "--threshold", "0.9"], "bad-option", /threshold/);
-    await expectError(["--dataset", path, "--model", "builtin:block", "--cache", "dual"], "bad-option", /cache/);
-    await expectError(["--dataset", path, "--max-new-tokens", "500"], "context-overflow", /not one of 3/);
-  });
+  test(
+    "options that do not fit",
+    async () => {
+      const path = dataset(temporaryFolder());
+      await expectError(["--dataset", path, "--limit", "0"], "bad-option", /--limit/);
+      await expectError(["--dataset", path, "--batch", "0"], "bad-option", /--batch/);
+      await expectError(["--dataset", path, "--limit", "1.5"], "bad-option", /--limit/);
+      await expectError(["--dataset", path, "--resume"], "bad-option", /--out/);
+      await expectError(["--dataset", path, "--frobnicate", "3"], "bad-option", /frobnicate/);
+      await expectError(["--dataset", path, "--threshold", "0.9"], "bad-option", /threshold/);
+      await expectError(["--dataset", path, "--model", "builtin:block", "--cache", "dual"], "bad-option", /cache/);
+      await expectError(["--dataset", path, "--max-new-tokens", "500"], "context-overflow", /not one of 3/);
+    },
+    LONG_MS,
+  );
 });

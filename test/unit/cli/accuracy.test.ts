@@ -10,7 +10,7 @@ import { shareInterval95 } from "../../../src/measure/statistics";
 
 const ALL = tables(["q4_0", "f32"]);
 const SETTINGS = distinctSettings(ALL);
-const PROVENANCE = { command: "ridgepoint accuracy", device: "a device", browser: "a browser", date: "2000-01-01" };
+const PROVENANCE = { command: "ridgepoint accuracy", device: "a device", browser: "a browser", batch: 3, date: "2000-01-01" };
 const CARD = `# card\n\nbefore\n${CARD_MARKERS.join("\n")}\nafter\n`;
 
 const summaryOf = (correct: number, tokensPerForward: number): EvaluationSummary => ({

@@ -15,14 +15,20 @@ function temporary(): string {
   return folder;
 }
 
-const CONDITIONS: Conditions = { model: "m", weights: "abc", device: "d", judge: "number", options: { threshold: 0.9 } };
+const CONDITIONS: Conditions = {
+  model: "m",
+  weights: "abc",
+  device: "d",
+  judge: "number",
+  options: { threshold: 0.9 },
+  batch: 1,
+};
 const PROBLEMS = [1, 2, 3, 4].map((n) => ({ question: `q${n}`, expected: String(n) }));
 
 /** A session whose model answers `#### n` to question n, but for those in `wrong`; `calls` counts its generations. */
 function fakeSession(wrong: readonly string[] = [], tooLong: readonly string[] = []) {
   const calls: string[] = [];
-  const call = async (_: string, { prompt }: { prompt: string }) => {
-    calls.push(prompt);
+  const generate = (prompt: string) => {
     if (tooLong.includes(prompt)) throw new RidgepointError("context-overflow", "too long");
     return {
       text: `so #### ${wrong.includes(prompt) ? 99 : prompt.slice(1)}`,
@@ -34,6 +40,10 @@ function fakeSession(wrong: readonly string[] = [], tooLong: readonly string[] =
       timings: { wallNs: 1e9 },
       finishReason: "stop",
     };
+  };
+  const call = async (name: string, { prompt = "", prompts = [] }: { prompt?: string; prompts?: string[] }) => {
+    calls.push(name === "generateBatch" ? prompts.join("+") : prompt);
+    return name === "generateBatch" ? { results: prompts.map(generate), wallNs: 1.5e9 } : generate(prompt);
   };
   return { session: { call } as unknown as Session, calls };
 }
@@ -141,6 +151,27 @@ test("a problem too long for the model is wrong and says why; another error ends
   await expect(evaluate(dead, { ...evaluation, done: [] })).rejects.toMatchObject({ code: "device-lost" });
 });
 
+test("with a batch, as many as are left go together, each into a record of its own, the time divided among them", async () => {
+  const { session, calls } = fakeSession(["q2"]);
+  const together = { ...evaluation, conditions: { ...CONDITIONS, batch: 3 }, done: [] };
+  const records = await evaluate(session, together);
+  expect(calls).toEqual(["q1+q2+q3", "q1+q2+q3", "q4"]);
+  const alone = await evaluate(fakeSession(["q2"]).session, { ...evaluation, done: [] });
+  expect(records.map(({ wallNs, batch, ...rest }) => rest)).toEqual(alone.map(({ wallNs, batch, ...rest }) => rest));
+  expect(records.map(({ wallNs }) => wallNs)).toEqual([5e8, 5e8, 5e8, 1e9]);
+});
+
+test("problems that do not fit together are answered one by one", async () => {
+  const { session, calls } = fakeSession([], ["q2"]);
+  const together = { ...evaluation, conditions: { ...CONDITIONS, batch: 2 }, problems: PROBLEMS.slice(0, 2), done: [] };
+  const records = await evaluate(session, together);
+  expect(calls).toEqual(["q1+q2", "q1", "q2", "q1+q2", "q1", "q2"]);
+  expect(records.map(({ correct, error }) => [correct, error])).toEqual([
+    [true, undefined],
+    [false, "context-overflow: too long"],
+  ]);
+});
+
 test("a model with a chat template gets the question as a user's message", () => {
   expect(promptFor({ chatTemplate: "{{ x }}" })("q")).toEqual([{ role: "user", content: "q" }]);
   expect(promptFor({ chatTemplate: null })("q")).toBe("q");
@@ -181,6 +212,7 @@ test.each<[string, Partial<Conditions>]>([
   ["weights", { weights: "def" }],
   ["device", { device: "another" }],
   ["judge", { judge: "story" }],
+  ["batch", { batch: 2 }],
 ])("records made with another %s are refused", async (name, change) => {
   const path = await begun();
   const open = RecordFile.open(path, { conditions: { ...CONDITIONS, ...change }, problems: PROBLEMS, resume: true });
