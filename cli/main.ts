@@ -10,6 +10,7 @@ import { registerGenerate } from "./commands/generate";
 import { registerInspect } from "./commands/inspect";
 import { registerLogits } from "./commands/logits";
 import { registerReplay } from "./commands/replay";
+import { registerReport } from "./commands/report";
 import { registerSweep } from "./commands/sweep";
 import { registerTokenize } from "./commands/tokenize";
 import { describeError, printDocument, SCHEMA, say } from "./output";
@@ -34,6 +35,7 @@ function buildProgram(): Command {
     registerCalibrate,
     registerInspect,
     registerSweep,
+    registerReport,
     registerTokenize,
   ]) {
     register(program);

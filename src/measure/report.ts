@@ -1,8 +1,8 @@
 /** The document of `compare` into one page: offline, without a request, light and dark. It measures nothing and trusts no text it is given. */
 import { ensure } from "../errors";
-import { escapeText, seriesColour, themeCss } from "./figure";
+import { escapeText, seriesColour } from "./figure";
 import { formatFlops, formatNumber, formatPercent } from "./format";
-import style from "./report.css?raw";
+import { renderPage } from "./report-page";
 import { kernelSection, textSection } from "./report-runs";
 import {
   accountSection,
@@ -12,7 +12,6 @@ import {
   rooflineSection,
   speedSection,
 } from "./report-sections";
-import sortScript from "./report-sort.js?raw";
 import { accountOf, type CompareDocument, type Contestant, contestants, nameOf } from "./report-summary";
 
 export type { CompareDocument, ReportRun } from "./report-summary";
@@ -39,33 +38,12 @@ export function renderReport(document: CompareDocument): string {
     textSection(all),
     glossarySection(),
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:">
-<title>Ridgepoint: ${escapeText(title)}</title>
-<style>${themeCss(":root", "auto")}
-${style}</style>
-</head>
-<body>
-<main>
-<header>
-<p class="eyebrow">Ridgepoint report</p>
-<h1>${escapeText(title)}</h1>
-<p class="lead">${verdict(all)}</p>
+  const header = `<p class="lead">${verdict(all)}</p>
 ${meta(document)}
 ${tiles(all)}
-${warnings(document, all)}
-</header>
-${sections.join("\n")}
-<footer>Every number on this page was measured on the device it names. Times are medians unless said otherwise.</footer>
-</main>
-<script>${sortScript}</script>
-</body>
-</html>
-`;
+${warnings(document, all)}`;
+  const footer = "Every number on this page was measured on the device it names. Times are medians unless said otherwise.";
+  return renderPage({ title, header, sections, footer });
 }
 
 function deviceName({ device }: CompareDocument): string {

@@ -34,6 +34,8 @@ export interface RooflineFigure {
   readonly points?: readonly RooflinePoint[];
   /** Kernel tables to draw as points, one series each; see {@link rooflinePoints}. */
   readonly kernels?: readonly { readonly series: string; readonly rows: readonly KernelRow[] }[];
+  /** Where the roofs were not measured here: what the arithmetic ceiling is of, and the line under the title. */
+  readonly published?: { readonly arithmetic: string; readonly subtitle: string };
 }
 
 export type RooflineTheme = Theme;
@@ -43,12 +45,12 @@ const LABELLED = 7;
 
 /** Renders the figure. `theme: "auto"` follows the reader's colour scheme. */
 export function rooflineSvg(figure: RooflineFigure, { theme }: { theme: RooflineTheme }): string {
-  const { calibration, title, kernels = [] } = figure;
+  const { calibration, title, kernels = [], published } = figure;
   const points = [...(figure.points ?? []), ...kernels.flatMap(({ series, rows }) => rooflinePoints(rows, series))];
   const withFlops = points.filter(({ intensity, gflops }) => intensity > 0 && gflops > 0 && Number.isFinite(intensity * gflops));
   const shown = withFlops.filter((point) => shareOf(point, points) >= LEAST_SHARE);
   const seriesNames = [...new Set(shown.map((point) => point.series))];
-  const [ceilings, diagonals] = [ceilingsOf(calibration), diagonalsOf(calibration)];
+  const [ceilings, diagonals] = [ceilingsOf(calibration, published?.arithmetic), diagonalsOf(calibration)];
   const axes = axesOf(shown, calibration, { gflops: Math.max(...ceilings.map((roof) => roof.gflops)), gbps: diagonals[0]!.gbps });
   const taken: Box[] = shown.map((point) => boxAround(axes.x(point.intensity), axes.y(point.gflops), 8));
 
@@ -67,7 +69,7 @@ export function rooflineSvg(figure: RooflineFigure, { theme }: { theme: Roofline
 
   const body = [
     text(16, 26, title, { class: "heading" }),
-    text(16, 45, subtitleOf(calibration), { class: "muted small" }),
+    text(16, 45, published?.subtitle ?? subtitleOf(calibration), { class: "muted small" }),
     drawShade(axes, calibration),
     drawGrid(axes),
     roofs,
@@ -81,7 +83,7 @@ export function rooflineSvg(figure: RooflineFigure, { theme }: { theme: Roofline
     ".rp-figure .point{cursor:default}.rp-figure .point:hover *{stroke:var(--ink);stroke-width:2}" +
     ".rp-figure .stalk{opacity:.5}.rp-figure .roof-label{fill:var(--roof)}.rp-figure .label text{fill:var(--label)}";
   const height = PLOT.bottom + 66 + key.height + 2;
-  return frame({ width: WIDTH, height, title, description: describe(calibration, shown), theme, body, css });
+  return frame({ width: WIDTH, height, title, description: describe(calibration, shown, published), theme, body, css });
 }
 
 function notDrawn(withoutFlops: number, light: number): string {
@@ -177,8 +179,10 @@ function subtitleOf({ device, dispatchNs }: Calibration): string {
   return `${name} · roofs measured in this browser · ${formatNs(dispatchNs.median)} a dispatch`;
 }
 
-function describe(calibration: Calibration, points: readonly RooflinePoint[]): string {
-  const roofs = [...ceilingsOf(calibration), ...diagonalsOf(calibration)].map((roof) => roof.label).join("; ");
+function describe(calibration: Calibration, points: readonly RooflinePoint[], published: RooflineFigure["published"]): string {
+  const roofs = [...ceilingsOf(calibration, published?.arithmetic), ...diagonalsOf(calibration)]
+    .map((roof) => roof.label)
+    .join("; ");
   const best = points.map((p) => `${p.label} (${p.series}) ${formatGflops(p.gflops)} at ${formatNumber(p.intensity)} FLOP/B`);
-  return `Log-log roofline. Measured roofs: ${roofs}. Ridge point at ${formatNumber(ridgePoint(calibration))} FLOP/byte. ${points.length} points: ${best.slice(0, 40).join("; ")}.`;
+  return `Log-log roofline. ${published ? "Published" : "Measured"} roofs: ${roofs}. Ridge point at ${formatNumber(ridgePoint(calibration))} FLOP/byte. ${points.length} points: ${best.slice(0, 40).join("; ")}.`;
 }

@@ -24,8 +24,9 @@ export interface Diagonal extends Roof {
   readonly gbps: number;
 }
 
-export function ceilingsOf({ flopsPerNs, configurations = {} }: Calibration): Ceiling[] {
-  const names = { f32: "f32 FMA", f16: "f16 FMA", dp4a: "int8 dot (dp4a)" } as const;
+/** Ceilings of a calibration; `arithmetic` is what its f32 is called where it is something else. */
+export function ceilingsOf({ flopsPerNs, configurations = {} }: Calibration, arithmetic = "f32 FMA"): Ceiling[] {
+  const names = { f32: arithmetic, f16: "f16 FMA", dp4a: "int8 dot (dp4a)" } as const;
   return (["f32", "f16", "dp4a"] as const).flatMap((type) => {
     const rate = flopsPerNs[type];
     if (!rate) return [];

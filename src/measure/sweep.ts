@@ -134,9 +134,9 @@ function maskedWays(genLength: number, blockLength: number, { cache, threshold }
 }
 
 function blockWays(genLength: number, blockLength: number, { threshold }: SweepSettings): Way[] {
-  const fixed: Way = { name: "block", options: { genLength, blockLength, steps: genLength } };
+  const fixed: Way = { name: "exact cache", options: { genLength, blockLength, steps: genLength } };
   const bounded = (bound: number): Way => ({
-    name: `block, threshold ${bound}`,
+    name: `exact cache, threshold ${bound}`,
     options: { genLength, blockLength, threshold: bound },
   });
   return threshold === undefined ? [fixed, bounded(THRESHOLD)] : [bounded(threshold)];
@@ -184,7 +184,7 @@ const DRAFTS: Readonly<Record<SweepName, (model: SweepModel, settings: SweepSett
     const { genLength, values, cache = "none" } = settings;
     if (model.family === "ar") return [draft(genLength, { name: "greedy", options: { maxNewTokens: genLength } })];
     const blockLength = blockOf(model, settings);
-    const name = model.family === "mdlm" ? cacheName(cache) : "block";
+    const name = model.family === "mdlm" ? cacheName(cache) : "exact cache";
     const kept: GenerateOptions = model.family === "mdlm" ? { cache } : {};
     // A block takes at least one forward.
     const steps = values
@@ -196,7 +196,7 @@ const DRAFTS: Readonly<Record<SweepName, (model: SweepModel, settings: SweepSett
     const { genLength, values, cache = "dual" } = settings;
     if (model.family === "ar") return [];
     const blockLength = blockOf(model, settings);
-    const name = model.family === "mdlm" ? cacheName(cache) : "block";
+    const name = model.family === "mdlm" ? cacheName(cache) : "exact cache";
     const kept: GenerateOptions = model.family === "mdlm" ? { cache } : {};
     return values.map((threshold) => draft(threshold, { name, options: { genLength, blockLength, threshold, ...kept } }));
   },
