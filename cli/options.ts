@@ -84,7 +84,7 @@ export function parseAttention(text: string): "causal" | "full" | { block: numbe
 /** Decoding options as numbers, by flag and key of {@link GenerateOptions}. */
 const NUMBERS = [
   ["--max-new-tokens", "maxNewTokens", "most new tokens (autoregressive)"],
-  ["--gen-length", "genLength", "length of the masked canvas (diffusion)"],
+  ["--gen-length", "genLength", "length of the masked canvas (diffusion); auto: it grows by blocks until the text ends"],
   ["--block-length", "blockLength", "positions decoded together"],
   ["--sub-block-length", "subBlockLength", "positions of a sub-block (Fast-dLLM v2)"],
   ["--steps", "steps", "forwards of a fixed schedule"],
@@ -129,25 +129,42 @@ export function withDecodingOptions(command: Command): Command {
       "--grid-offset <n|prompt>",
       "block diffusion: blocks lie on (position + n) / block length, or start at the prompt's end",
     )
+    .option(
+      "--speculate <kind[:key=value,...]>",
+      "guess tokens and check them: prompt-lookup, self; with --draft-model (generate): draft, guide",
+    )
     .option("--policy <name[:key=value,...]>", `decoding policy: ${POLICY_NAMES.join(", ")}`)
     .option("--stop <text>", "stop string; may be given again", (text, before: string[] = []) => [...before, text]);
 }
 
 /** A policy's name, and its numbers after a colon: `hierarchical:threshold=0.9,low=0.3`. */
 export function parsePolicy(text: string): { name: string } & Record<string, number | string> {
+  return parseNamed("--policy", "name", text) as { name: string };
+}
+
+/** A kind of speculation, and its numbers after a colon: `draft:tokens=6,forwards=2`. */
+export function parseSpeculate(text: string): { kind: string } & Record<string, number | string> {
+  return parseNamed("--speculate", "kind", text) as { kind: string };
+}
+
+/** `NAME` or `NAME:KEY=NUMBER,KEY=NUMBER`, the name under a key of its own. */
+function parseNamed(flag: string, named: string, text: string): Record<string, number | string> {
   const [name = "", numbers, ...rest] = text.split(":");
   const pairs = numbers === undefined ? [] : numbers.split(",").map((pair) => pair.split("="));
-  if (rest.length > 0 || pairs.some((pair) => pair.length !== 2 || pair[0]?.trim() === "" || pair[0]?.trim() === "name")) {
-    throw new RidgepointError("bad-option", `--policy: expected NAME or NAME:KEY=NUMBER,KEY=NUMBER, got "${text}"`);
+  if (rest.length > 0 || pairs.some((pair) => pair.length !== 2 || pair[0]?.trim() === "" || pair[0]?.trim() === named)) {
+    throw new RidgepointError("bad-option", `${flag}: expected NAME or NAME:KEY=NUMBER,KEY=NUMBER, got "${text}"`);
   }
-  const values = pairs.map(([key = "", value = ""]) => [key.trim(), parseNumber(`--policy ${key.trim()}`, value)]);
-  return { ...Object.fromEntries(values), name: name.trim() };
+  const values = pairs.map(([key = "", value = ""]) => [key.trim(), parseNumber(`${flag} ${key.trim()}`, value)]);
+  return { ...Object.fromEntries(values), [named]: name.trim() };
 }
 
 /** The engine's options of a command's flags: what was given, and nothing else. */
 export function decodingOptions(flags: Readonly<Record<string, unknown>>): GenerateOptions {
   const options: Record<string, unknown> = {};
-  for (const [flag, key] of NUMBERS) if (flags[key] !== undefined) options[key] = parseNumber(flag, String(flags[key]));
+  for (const [flag, key] of NUMBERS) {
+    const auto = key === "genLength" && flags[key] === "auto";
+    if (flags[key] !== undefined) options[key] = auto ? "auto" : parseNumber(flag, String(flags[key]));
+  }
   for (const [, key] of WORDS) if (flags[key] !== undefined) options[key] = flags[key];
   if (flags.stop !== undefined) options.stop = flags.stop;
   for (const [, key] of FLAGS) if (flags[key]) options[key] = true;
@@ -155,6 +172,7 @@ export function decodingOptions(flags: Readonly<Record<string, unknown>>): Gener
   if (flags.gridOffset !== undefined) {
     options.gridOffset = flags.gridOffset === "prompt" ? "prompt" : parseNumber("--grid-offset", String(flags.gridOffset));
   }
+  if (flags.speculate !== undefined) options.speculate = parseSpeculate(String(flags.speculate));
   if (flags.policy !== undefined) options.policy = parsePolicy(String(flags.policy));
   return options;
 }

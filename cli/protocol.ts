@@ -45,6 +45,9 @@ export interface Room {
   readonly sequences?: number;
 }
 
+/** What a model is loaded for: to answer, or to draft or guide beside the one that does. */
+export type Role = "answer" | "assistant";
+
 export interface BatchRequest {
   readonly prompts: readonly Prompt[];
   readonly options: GenerateOptions;
@@ -73,8 +76,8 @@ export interface PageApi {
   /** Opens the device, once. */
   device(): Promise<DeviceProfile>;
   calibrate(request: { readonly quick: boolean }): Promise<Calibration>;
-  /** Loads a model in place of the one before. */
-  load(request: { readonly model: PageModel } & Room): Promise<LoadedModel>;
+  /** Loads a model in place of the one before; one that answers in place of its assistant too. */
+  load(request: { readonly model: PageModel; readonly role: Role } & Room): Promise<LoadedModel>;
   unload(): Promise<void>;
   generate(request: GenerateRequest): Promise<GenerationResult>;
   generateBatch(request: BatchRequest): Promise<BatchAnswer>;

@@ -7,7 +7,7 @@ import type { AdapterChoice } from "./chromium.mjs";
 import { closeLater } from "./cleanup";
 import { MODELS, type ModelSpec, offerModel, originsOf, PACKAGE } from "./models";
 import { ProgressLine, say } from "./output";
-import type { LoadedModel, Outcome, PageApi, PageEvent, Room } from "./protocol";
+import type { LoadedModel, Outcome, PageApi, PageEvent, Role, Room } from "./protocol";
 import { type PeakMemory, UNKNOWN_PEAK, withPeakMemory } from "./renderer-memory";
 import { PageServer } from "./server";
 
@@ -40,7 +40,7 @@ export interface Session {
   /** Calls a function of the page; throws what it threw, `timeout`, or `browser` when the page is gone. */
   readonly call: Call;
   /** Loads a model in place of the one before, with progress on stderr. */
-  load(spec: ModelSpec, room?: Room): Promise<LoadedModel & { readonly load: LoadDocument }>;
+  load(spec: ModelSpec, room?: Room, role?: Role): Promise<LoadedModel & { readonly load: LoadDocument }>;
   /** Called for every step of a streamed generation. */
   onStep: ((event: Extract<PageEvent, { kind: "step" }>) => void) | null;
 }
@@ -152,9 +152,9 @@ async function openSession(page: Page, browser: Browser, server: PageServer, opt
     server,
     call,
     onStep: null,
-    async load(spec, room = {}) {
+    async load(spec, room = {}, role = "answer") {
       const model = await offerModel(spec, server);
-      const work = () => call("load", { model, ...room });
+      const work = () => call("load", { model, role, ...room });
       const { value: loaded, peak } = isRemote(options)
         ? { value: await work(), peak: UNKNOWN_PEAK }
         : await withPeakMemory(browser, work);

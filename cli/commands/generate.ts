@@ -1,9 +1,9 @@
 /** `generate`: an answer, streamed to stdout as it becomes known. */
 import type { Command } from "commander";
-import { type GenerationResult, type Prompt, RidgepointError } from "../../src/index";
+import { type GenerateOptions, type GenerationResult, type Prompt, RidgepointError } from "../../src/index";
 import { deviceCard } from "../device-card";
 import { formatNs, formatNumber } from "../format";
-import { parseModel } from "../models";
+import { type ModelSpec, parseModel } from "../models";
 import {
   type CommonFlags,
   decodingOptions,
@@ -23,6 +23,7 @@ interface GenerateFlags extends CommonFlags {
   readonly promptIds?: string;
   readonly canvas?: string;
   readonly trace?: boolean;
+  readonly draftModel?: string;
 }
 
 /** The prompt the flags ask for; exactly one of its forms must be given. */
@@ -53,12 +54,14 @@ function newIds(result: GenerationResult, family: string, prompt: Prompt): reado
   return result.canvas.slice(result.usage.promptTokens);
 }
 
-function summary({ usage, timings, tokensPerSecond, forwards, tokensPerForward, finishReason }: GenerationResult): string {
+function summary(result: GenerationResult): string {
+  const { usage, timings, tokensPerSecond, forwards, tokensPerForward, finishReason, speculation } = result;
   return [
     `${usage.completionTokens} tokens in ${formatNs(timings.wallNs)} (${formatNumber(tokensPerSecond)} tok/s`,
     `first after ${formatNs(timings.ttftNs)})`,
     `${forwards} forwards`,
     `${formatNumber(tokensPerForward)} tokens/forward`,
+    ...(speculation ? [`${speculation.accepted} of ${speculation.drafted} drafts accepted`] : []),
     `finish: ${finishReason}`,
   ].join(", ");
 }
@@ -67,8 +70,10 @@ async function generate(flags: GenerateFlags & Readonly<Record<string, unknown>>
   const prompt = promptOf(flags);
   const options = { ...decodingOptions(flags), ...(flags.trace && { trace: true }) };
   const spec = await parseModel(flags.model);
-  await withSession(sessionOptions(flags), [spec], async (session) => {
+  const other = await draftModelOf(flags, options);
+  await withSession(sessionOptions(flags), [spec, ...(other ? [other] : [])], async (session) => {
     const { info, load, hasTokenizer } = await session.load(spec);
+    if (other) await session.load(other, {}, "assistant");
     let printed = "";
     session.onStep = ({ delta }) => {
       printed += delta;
@@ -105,6 +110,18 @@ async function generate(flags: GenerateFlags & Readonly<Record<string, unknown>>
   });
 }
 
+/** The other model of a speculation, which is given exactly where one is needed. */
+async function draftModelOf({ draftModel }: GenerateFlags, { speculate }: GenerateOptions): Promise<ModelSpec | null> {
+  const needed = speculate?.kind === "draft" || speculate?.kind === "guide";
+  if (needed === (draftModel !== undefined)) return draftModel === undefined ? null : parseModel(draftModel);
+  throw new RidgepointError(
+    "bad-option",
+    needed
+      ? `--speculate ${speculate.kind}: expected --draft-model too, got none`
+      : "--draft-model: expected --speculate draft or guide with it; give it, or leave the model out",
+  );
+}
+
 /** Adds the command to the program. */
 export function registerGenerate(program: Command): void {
   withDecodingOptions(withBrowserOptions(program.command("generate").description("answer a prompt")))
@@ -113,6 +130,7 @@ export function registerGenerate(program: Command): void {
     .option("--chat [text]", "a user's message, through the model's chat template (with --prompt: that text)")
     .option("--prompt-ids <ids>", "token ids, separated by commas")
     .option("--canvas <ids>", "token ids and _ for each place to be filled, separated by commas")
+    .option("--draft-model <model>", "the other model of --speculate draft or guide")
     .option("--trace", "record the rows and reveals of every forward (with --json)")
     .action(generate);
 }

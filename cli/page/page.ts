@@ -1,6 +1,15 @@
 /** The page the command line drives: each call of `window.ridgepoint` in, plain data out. It knows nothing of the terminal. */
 
-import { calibrate, type Gpu, loadModel, type Model, openGpu, type ReplayCase, urlSource } from "../../src/index";
+import {
+  calibrate,
+  type GenerateOptions,
+  type Gpu,
+  loadModel,
+  type Model,
+  openGpu,
+  type ReplayCase,
+  urlSource,
+} from "../../src/index";
 import type {
   BatchAnswer,
   BatchRequest,
@@ -12,6 +21,7 @@ import type {
   PageApi,
   PageEvent,
   PageModel,
+  Role,
   Room,
 } from "../protocol";
 
@@ -20,6 +30,7 @@ const UPLOAD_BYTES = 32 * 2 ** 20;
 
 let gpu: Promise<Gpu> | null = null;
 let model: Model | null = null;
+let assistant: Model | null = null;
 
 function openOnce(): Promise<Gpu> {
   gpu ??= openGpu();
@@ -36,12 +47,22 @@ function loaded(): Model {
 }
 
 async function unload(): Promise<void> {
+  await assistant?.dispose();
   await model?.dispose();
+  assistant = null;
   model = null;
 }
 
-async function load(source: PageModel, room: Room): Promise<LoadedModel> {
-  await unload();
+/** The engine's options: what names the other model of a speculation here is the model itself there. */
+function speculating(options: GenerateOptions): GenerateOptions {
+  const { speculate } = options;
+  if (!assistant || (speculate?.kind !== "draft" && speculate?.kind !== "guide")) return options;
+  return { ...options, speculate: { ...speculate, model: assistant } };
+}
+
+async function load(source: PageModel, role: Role, room: Room): Promise<LoadedModel> {
+  if (role === "answer") await unload();
+  else await assistant?.dispose();
   const device = await openOnce();
   const start = performance.now();
   const sources =
@@ -49,7 +70,7 @@ async function load(source: PageModel, room: Room): Promise<LoadedModel> {
       ? source.address
       : await Promise.all(source.files.map(({ url, name, size }) => urlSource(new URL(url, location.href).href, { name, size })));
   const bytesOfFile = new Map<string, number>();
-  model = await loadModel(sources, {
+  const made = await loadModel(sources, {
     gpu: device,
     ...room,
     builtinBase: new URL("/models/", location.href).href,
@@ -62,7 +83,9 @@ async function load(source: PageModel, room: Room): Promise<LoadedModel> {
     "files" in source
       ? source.files.reduce((sum, { size }) => sum + size, 0)
       : [...bytesOfFile.values()].reduce((a, b) => a + b, 0);
-  const { info, config, tokenizer } = model;
+  if (role === "answer") model = made;
+  else assistant = made;
+  const { info, config, tokenizer } = made;
   return { info, config, hasTokenizer: tokenizer !== null, ms: performance.now() - start, fileBytes };
 }
 
@@ -92,10 +115,10 @@ const api: PageApi = {
       quick,
       onProgress: ({ phase, loaded, total, what }) => tell({ kind: "progress", phase, loaded, total, file: what }),
     }),
-  load: ({ model, ...room }) => load(model, room),
+  load: ({ model, role, ...room }) => load(model, role, room),
   unload,
   async generate({ prompt, options, stream }) {
-    const run = loaded().generate(prompt, options);
+    const run = loaded().generate(prompt, speculating(options));
     for await (const { delta, forwards } of run) if (stream) tell({ kind: "step", delta, forwards });
     return run.result;
   },
