@@ -5,6 +5,7 @@ import { editing } from "./editing";
 import { eosLast } from "./eos-last";
 import { firstHitting } from "./first-hitting";
 import { hierarchical, hierarchicalRemask } from "./hierarchical";
+import { klass } from "./klass";
 import { nearTie } from "./near-ties";
 import { p2 } from "./path-planning";
 import { pipelined } from "./pipelined";
@@ -19,6 +20,7 @@ const RULES = [
   hierarchical,
   hierarchicalRemask,
   credit,
+  klass,
   firstHitting,
   remdmCap,
   remdmRescale,

@@ -10,6 +10,7 @@ import { editing } from "../../../src/decode/policies/editing";
 import { endsLast, eosLast } from "../../../src/decode/policies/eos-last";
 import { firstHitting } from "../../../src/decode/policies/first-hitting";
 import { hierarchicalPicks, hierarchicalRemask, remaskingWrites } from "../../../src/decode/policies/hierarchical";
+import { divergence, Settling } from "../../../src/decode/policies/klass";
 import { nearTies } from "../../../src/decode/policies/near-ties";
 import { p2 } from "../../../src/decode/policies/path-planning";
 import { pipelined } from "../../../src/decode/policies/pipelined";
@@ -214,6 +215,34 @@ describe("credit", () => {
     expect(plain.forwards).toHaveLength(16);
     expect(trusted.forwards.length).toBeLessThan(8);
     expect(trusted.canvas.tokens).toEqual(plain.canvas.tokens);
+  });
+});
+
+describe("KLASS", () => {
+  test("the divergence of two outcomes is that of Bernoulli distributions, and stays resolved where p rounds to 1", () => {
+    for (const [p, q] of [
+      [0.9, 0.8],
+      [0.5, 0.5],
+      [0.99, 0.2],
+    ] as const) {
+      const expected = p * Math.log(p / q) + (1 - p) * Math.log((1 - p) / (1 - q));
+      expect(divergence(1 / p - 1, 1 / q - 1)).toBeCloseTo(expected, 12);
+    }
+    expect(divergence(1e-20, 1e-3)).toBeCloseTo(Math.log(1.001), 9);
+    expect(divergence(0, 1e-3)).toBeCloseTo(Math.log(1.001), 9);
+  });
+
+  test("confident and calm for two passes is revealed; else the best alone; a new proposal starts anew", () => {
+    const rule = new Settling({ threshold: 0.9, divergence: 0.01, history: 2 });
+    const pass = (...answers: readonly Answer[]) => rule.choose({ masked: answers }).map(({ place }) => place);
+    const of = (goal: number, c: number, id = 7) => answer(goal, c, { id });
+    expect(pass(of(0, 0.92), of(1, 0.91), of(2, 0.5), of(3, 0.95))).toEqual([3]);
+    expect(pass(of(0, 0.92), of(1, 0.91), of(2, 0.5))).toEqual([0]);
+    // Second calm pass for 1; 2 is calm but not confident.
+    expect(pass(of(1, 0.912), of(2, 0.5), of(4, 0.99))).toEqual([1]);
+    // 4 was new one pass ago, 5 is new: neither is calm for two, so the best goes.
+    expect(pass(of(2, 0.5), of(4, 0.99), of(5, 0.98))).toEqual([4]);
+    expect(pass(of(2, 0.95), of(5, 0.98, 8))).toEqual([5]);
   });
 });
 
