@@ -85,6 +85,7 @@ export interface PageApi {
     readonly prompt: Prompt;
     readonly options: GenerateOptions;
     readonly calibration: Calibration;
+    readonly timeline?: boolean;
   }): Promise<Profile>;
   forward(request: ForwardRequest): Promise<ForwardAnswer>;
   replay(request: { readonly trajectory: unknown }): Promise<ReplayResult>;

@@ -32,6 +32,7 @@ export type {
   SpeculationResult,
   Step,
   Timings,
+  TokenLogprob,
   Usage,
 } from "./decode/step";
 export { type ErrorCode, RidgepointError } from "./errors";
@@ -68,6 +69,7 @@ export {
 } from "./measure/sweep";
 export { type SweepFigure, sweepFigures } from "./measure/sweep-figures";
 export { mergeSweeps, sweepCsv } from "./measure/sweep-merge";
+export { type ChromeTrace, chromeTrace, type TimelineForward, type TracedRun } from "./measure/timeline";
 export type { BoundBy, Calibration, KernelRow, PhaseRow, Spread } from "./measure/types";
 export type { Family, ModelConfig } from "./model/config";
 export { type CheckpointDescription, describeCheckpoint } from "./model/inspect";

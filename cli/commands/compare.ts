@@ -3,7 +3,15 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { ensure } from "../../src/errors";
-import { type Calibration, type Profile, type Prompt, RidgepointError, renderReport } from "../../src/index";
+import {
+  type Calibration,
+  chromeTrace,
+  type Profile,
+  type Prompt,
+  RidgepointError,
+  renderReport,
+  type TracedRun,
+} from "../../src/index";
 import { type Decoding, decodingsOf, isExactMatch, type Run, summarize } from "../comparison";
 import { runSection, speedupLines, summaryTable } from "../comparison-tables";
 import { deviceCard } from "../device-card";
@@ -20,6 +28,7 @@ interface CompareFlags extends CommonFlags {
   readonly genLength: string;
   /** A folder, or false for `--no-report`. */
   readonly report: string | false;
+  readonly traceOut?: string;
 }
 
 /** A line of the prompts file. */
@@ -74,6 +83,7 @@ async function runModel(
   calibration: Calibration,
   tasks: readonly Task[],
   genLength: number,
+  traced: TracedRun[] | null,
 ): Promise<Run[]> {
   const runs: Run[] = [];
   for (const decoding of decodingsOf(loaded.info, genLength)) {
@@ -83,7 +93,9 @@ async function runModel(
       prompt: promptOf(tasks[0]!.prompt, loaded),
       options: decoding.options,
       calibration,
+      timeline: traced !== null,
     });
+    traced?.push({ name: `${name}, ${decoding.name}`, timeline: profile.timeline ?? [], bubbleNs: profile.bubbleNs });
     for (const [index, { prompt, answer }] of tasks.entries()) {
       const { canvas, usage, forwardsByKind, trace, ...result } = await timeRun(session, promptOf(prompt, loaded), decoding);
       const run: Run = {
@@ -120,9 +132,10 @@ async function compare(flags: CompareFlags): Promise<void> {
     const calibration = await session.call("calibrate", { quick: true });
     if (!flags.json) print(`${calibrationTable(calibration)}\n`);
     const runs: Run[] = [];
+    const traced: TracedRun[] | null = flags.traceOut === undefined ? null : [];
     for (const [index, name] of names.entries()) {
       const loaded = await session.load(specs[index]!);
-      const ofModel = await runModel(session, name, loaded, calibration, tasks, genLength);
+      const ofModel = await runModel(session, name, loaded, calibration, tasks, genLength, traced);
       if (!flags.json) for (const run of ofModel) if (run.kernels.length > 0) print(runSection(run));
       runs.push(...ofModel);
     }
@@ -145,6 +158,10 @@ async function compare(flags: CompareFlags): Promise<void> {
       await writeFile(join(report, "run.json"), `${JSON.stringify(document)}\n`);
       await writeFile(join(report, "index.html"), renderReport(document));
     }
+    if (traced && flags.traceOut !== undefined) {
+      await writeFile(flags.traceOut, JSON.stringify(chromeTrace(traced, { device, calibration })));
+      say(`trace: ${resolve(flags.traceOut)}`);
+    }
     if (flags.json) return printDocument(document);
     print(`\n${summaryTable(summary)}${speedupLines(summary)}`);
     if (report !== null) print(`report: ${join(report, "index.html")}\n`);
@@ -161,5 +178,6 @@ export function registerCompare(program: Command): void {
     .option("--gen-length <n>", "tokens to generate", "64")
     .option("--report <dir>", "where the report page is written", "report")
     .option("--no-report", "write no report")
+    .option("--trace-out <file.json>", "write the profiled runs as a Chrome trace, every kernel with its FLOP and bytes")
     .action(compare);
 }

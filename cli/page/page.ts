@@ -123,7 +123,7 @@ const api: PageApi = {
     return run.result;
   },
   generateBatch,
-  profile: ({ prompt, options, calibration }) => loaded().profile(prompt, { ...options, calibration }),
+  profile: ({ prompt, options, calibration, timeline }) => loaded().profile(prompt, { ...options, calibration, timeline }),
   forward,
   replay: ({ trajectory }) => loaded().replay(trajectory as ReplayCase),
 };

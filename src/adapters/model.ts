@@ -41,6 +41,13 @@ export interface ModelInfo {
   readonly chatTemplate: string | null;
 }
 
+export interface ProfileOptions {
+  readonly calibration?: Calibration | undefined;
+  readonly mode?: ProfileMode | undefined;
+  /** Keep every single dispatch, for `chromeTrace`. Default off. */
+  readonly timeline?: boolean | undefined;
+}
+
 /** Which rows see which: `causal`, `full`, or blocks that see themselves and all before. */
 export type Attention = "causal" | "full" | { readonly block: number };
 
@@ -188,11 +195,8 @@ export class Model {
    * Profiles a generation: each kernel's time, FLOP and bytes against the calibrated roof. Without `calibration`, calibrates quickly first.
    * The generation is run three times, with equal options and seed.
    */
-  async profile(
-    prompt: Prompt,
-    options: GenerateOptions & { calibration?: Calibration | undefined; mode?: ProfileMode | undefined } = {},
-  ): Promise<Profile> {
-    const { calibration, mode, ...rest } = options;
+  async profile(prompt: Prompt, options: GenerateOptions & ProfileOptions = {}): Promise<Profile> {
+    const { calibration, mode, timeline, ...rest } = options;
     ensure(!this.#otherOf(rest), "bad-option", "speculate: a profile is of one model; profile the two apart");
     this.#resolve(prompt, rest);
     const roof = calibration ?? (await this.#exclusive(() => calibrate(this.gpu, { quick: true })));
@@ -203,7 +207,7 @@ export class Model {
         this.#engine,
         (onForward) => generate(this.#engine, this.tokenizer, this.#resolve(prompt, rest), { signal, onForward }),
         roof,
-        { mode, family: this.config.family, cached },
+        { mode, family: this.config.family, cached, timeline },
       ),
     );
   }

@@ -180,7 +180,7 @@ export function legend(items: readonly LegendItem[], x: number, y: number, width
   const rowHeight = FONT * 1.7;
   let [column, row] = [0, 0];
   const parts = items.map(({ label, sign }) => {
-    const itemWidth = 46 + textWidth(label, FONT - 1);
+    const itemWidth = 54 + textWidth(label, FONT - 1);
     if (column > 0 && column + itemWidth > width) [column, row] = [0, row + 1];
     const at = { x: x + column, y: y + row * rowHeight };
     column += itemWidth;

@@ -4,6 +4,7 @@ import type { ForwardKind, GenerationResult, Step } from "../decode/step";
 import type { Dispatch } from "../kernels/dispatch";
 import type { Engine } from "../model/engine";
 import { kernelTable, phaseTable, type TimedDispatch } from "./kernel-table";
+import type { TimelineForward } from "./timeline";
 import type { Calibration, KernelRow, PhaseRow } from "./types";
 
 /** `trace`: one compute pass a dispatch, which perturbs; `kernel`: each distinct dispatch repeated, by difference of two counts. */
@@ -21,6 +22,17 @@ export interface Profile {
   readonly readbacks: number;
   readonly quantumNs: number | null;
   readonly mode: ProfileMode;
+  /** Every forward with its dispatches, in order; only where it was asked for. */
+  readonly timeline?: readonly TimelineForward[];
+}
+
+export interface ProfileRequest {
+  readonly mode?: ProfileMode | undefined;
+  readonly family: string;
+  /** A cache that full passes refresh. */
+  readonly cached: boolean;
+  /** Keep every single dispatch, for `chromeTrace`. Default off. */
+  readonly timeline?: boolean | undefined;
 }
 
 /** A generation that can be run again from its options, and told to report its forwards. */
@@ -71,7 +83,7 @@ export async function profileGeneration(
   engine: Engine,
   rerun: Rerun,
   calibration: Calibration,
-  { mode, family, cached }: { mode?: ProfileMode | undefined; family: string; cached: boolean },
+  { mode, family, cached, timeline = false }: ProfileRequest,
 ): Promise<Profile> {
   const { timestampQuantumNs: quantum } = engine.gpu.profile;
   const chosen = mode ?? (quantum !== null && quantum <= TRACE_QUANTUM_NS ? "trace" : "kernel");
@@ -88,7 +100,8 @@ export async function profileGeneration(
     const times = chosen === "kernel" ? await kernelTimes(engine, steps) : null;
     const counts: Record<string, { tokens: number; forwards: number }> = {};
     const timed: TimedDispatch[] = [];
-    for (const { kind, dispatches, dispatchNs, revealed } of chosen === "trace" ? traced : steps) {
+    const forwards: TimelineForward[] = [];
+    for (const { kind, dispatches, dispatchNs, passNs, computed, revealed } of chosen === "trace" ? traced : steps) {
       const phase = phaseOf(kind, family, cached);
       counts[phase] ??= { tokens: 0, forwards: 0 };
       counts[phase].tokens += revealed.length;
@@ -98,6 +111,11 @@ export async function profileGeneration(
         const ns = times ? (times.get(keyOf(dispatch)) ?? null) : (dispatchNs?.[i] ?? null);
         timed.push({ kernel, variant, role, phase, shape, flops, bytes, loads, ns });
       });
+      if (timeline) {
+        const own = timed.slice(timed.length - dispatches.length);
+        const parts = own.map(({ loads, phase: _, ...rest }, i) => ({ ...rest, layer: (dispatches[i] as Dispatch).layer }));
+        forwards.push({ phase, rows: computed, revealed: revealed.length, passNs: passNs ?? null, dispatches: parts });
+      }
     }
     const kernels = kernelTable(timed, calibration, chosen === "kernel" ? { quantumNs: 1 } : {});
     const sumOfKernelsNs = timed.reduce((sum, { ns }) => sum + (ns ?? 0), 0);
@@ -113,6 +131,7 @@ export async function profileGeneration(
       readbacks: stepped.readbacks,
       quantumNs: quantum,
       mode: chosen,
+      ...(timeline && { timeline: forwards }),
     };
   } finally {
     engine.timing = "off";

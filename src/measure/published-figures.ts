@@ -40,7 +40,7 @@ const work = (decoding: WorkDecoding, batch: number, promptLength: number, genLe
 });
 
 /** Total lengths at which a canvas without a cache is drawn. */
-const LENGTHS = [64, 128, 256, 512, 1024, 2048];
+const LENGTHS = [64, 128, 256, 512, 1024];
 const BATCHES = [1, 4, 16, 64];
 const BLOCK = 32;
 
