@@ -37,7 +37,9 @@ export function resolveBlock(made: Made): Resolved {
   // Behind the last block: the place that a last commit with shift writes, or what a grid with an offset reaches beyond.
   const base = Math.ceil((promptLength + genLength) / blockLength) * blockLength + (config.shift ? 1 : blockLength);
   const speculation = selfSpeculation(options, { base, rows: blockLength, context });
-  const lengths = { genLength, blockLength, blocks, earlyStop, speculation: speculation ?? undefined };
+  // Of an answer that grows, each block is scheduled by itself.
+  const scheduled = growing ? { genLength: blockLength, blocks: 1 } : { genLength, blocks };
+  const lengths = { genLength, blockLength, scheduled, earlyStop, speculation: speculation ?? undefined };
   const canvas = new Canvas(prompt as number[], promptLength, config.maskTokenId as number);
   const decoder = config.shift ? shiftedOf(made, lengths) : plainOf(made, lengths);
   if (!config.shift) canvas.extend(promptLength + genLength);
@@ -54,7 +56,8 @@ export function resolveBlock(made: Made): Resolved {
 interface Lengths {
   readonly genLength: number;
   readonly blockLength: number;
-  readonly blocks: number;
+  /** What the schedule divides into steps. */
+  readonly scheduled: { readonly genLength: number; readonly blocks: number };
   readonly earlyStop: boolean;
   readonly speculation: SelfSpeculation | undefined;
 }
@@ -79,7 +82,7 @@ function plainOf(made: Made, lengths: Lengths): MakeDecoder {
     return (at) => policy.decoder(at, values, { blockLength, gridOffset: offset, earlyStop });
   }
   const settings = {
-    ...denoisingOf(made, lengths),
+    ...denoisingOf(made, { blockLength, ...lengths.scheduled }),
     speculation: lengths.speculation,
     blockLength,
     gridOffset: offset,
@@ -100,7 +103,7 @@ function shiftedOf(made: Made, lengths: Lengths): MakeDecoder {
   const subBlocks = divide("blockLength", blockLength, subBlockLength, "subBlockLength");
   decoderOf(made, []);
   const settings = {
-    ...denoisingOf(made, { ...lengths, subBlocks }),
+    ...denoisingOf(made, { blockLength, subBlocks, ...lengths.scheduled }),
     speculation: lengths.speculation,
     blockLength,
     subBlockLength,
