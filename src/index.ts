@@ -51,7 +51,7 @@ export type { Profile, ProfileMode } from "./measure/profile";
 export { publishedRooflineSvg } from "./measure/published-figures";
 export { type CompareDocument, renderReport } from "./measure/report";
 export { rooflineSvg } from "./measure/roofline-figure";
-export { type Interval, shareInterval95, spread } from "./measure/statistics";
+export { type Interval, median, shareInterval95, spread } from "./measure/statistics";
 export {
   defaultSettings,
   hasDataset,

@@ -13,6 +13,10 @@ struct Row {
   hole_limit: u32,
   draw: u32,       // counter of random draws, different for every forward
   key: u32,        // what tells this row's draws from those of the forward's other rows
+  past_start: u32, // the sequence's tokens, for penalties: canvas places [past_start, past_limit), the answer's from past_answer on
+  past_answer: u32,
+  past_limit: u32,
+  spare: u32,
 }
 
 struct Plan {
@@ -35,7 +39,11 @@ struct Plan {
   twin: u32,        // what is revealed at a place is revealed this many places later too; 0 is nowhere
   report: u32,      // index of the first report of what is revealed
   reports: u32,     // room for reports there; 0 where none are wanted
-  spare: u32,
+  repetition: f32,  // penalties, 1 and 0 are off
+  presence: f32,
+  frequency: f32,
+  biased: u32,      // ids in the bias list
+  tops: u32,        // most probable tokens wanted of each answer
   row: array<Row>,
 }
 

@@ -50,7 +50,10 @@ export class Canvas {
       this.extend(goal + 1);
       this.tokens[goal] = id;
     }
-    return revealed.map((answer) => ({ position: answer.goal, id: answer.id, confidence: valueIn(answer) }));
+    return revealed.map((answer) => {
+      const { goal, id, logProbability, top } = answer;
+      return { position: goal, id, confidence: valueIn(answer), logProbability, ...(top ? { top } : {}) };
+    });
   }
 
   /** Index of the first stop id after the prompt with no mask before it, or -1. */

@@ -2,6 +2,7 @@
 import { ensure, RidgepointError } from "../errors";
 import type { Family } from "../model/config";
 import type { Metric } from "../model/pass";
+import { checkLogitOptions, LOGIT_OPTIONS } from "./logit-options";
 import type { GenerateOptions, Preset, Remasking } from "./options";
 import { policyNamed } from "./policies/index";
 import { valuesOf } from "./policies/policy";
@@ -34,7 +35,8 @@ export const METRICS: Readonly<Record<Remasking, Metric>> = {
   sequential: "confidence",
 };
 
-const COMMON = [
+const COMMON: readonly string[] = [
+  ...LOGIT_OPTIONS,
   "temperature",
   "topK",
   "topP",
@@ -126,6 +128,7 @@ function checkValues(options: GenerateOptions): void {
   const { temperature = 0 } = options;
   const drawn = temperature === 0 || temperature >= LEAST_TEMPERATURE;
   ensure(drawn, "bad-option", () => `temperature: ${temperature} is too small to divide logits by in f32; give 0 for greedy`);
+  checkLogitOptions(options);
   checkRange("topP", options.topP, 0, 1, true);
   checkRange("minP", options.minP, 0, 1, false);
   checkRange("threshold", options.threshold, 0, 1, true);

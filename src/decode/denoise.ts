@@ -17,6 +17,8 @@ export interface Denoising {
 
 /** Places that a pass is taken to reveal before any has run, by a rule without a count. */
 const USUAL_PACE = 3;
+/** How many places a pass of a run revealed of late, whatever the block. */
+const PACES = new WeakMap<Canvas, number>();
 
 export class Denoiser {
   readonly #canvas: Canvas;
@@ -30,8 +32,6 @@ export class Denoiser {
   readonly #open: ReadonlySet<number>;
   /** Passes planned and not yet yielded: they go in one submit with the next. */
   #waiting: PlannedPass[] = [];
-  /** How many places a pass revealed of late, for rules that have no count. */
-  #pace = USUAL_PACE;
   /** Passes so far, those that wait included. */
   step = 0;
 
@@ -91,7 +91,7 @@ export class Denoiser {
     const canvas = this.#canvas;
     const reveal = revealOf(this.#selection, count);
     if (!this.#rule) {
-      yield* this.#inTurn({ ...planned, reveal, report: "revealed" }, most);
+      yield* this.#inTurn({ ...planned, reveal, report: "revealed", likely: Math.ceil(1.5 * this.#pace) }, most);
       return;
     }
     const results = yield [{ ...planned, reveal }];
@@ -107,6 +107,10 @@ export class Denoiser {
     if (write.length > 0) yield [{ kind: planned.kind, rows: [], reveal: { rule: "none" }, write }];
   }
 
+  get #pace(): number {
+    return PACES.get(this.#canvas) ?? USUAL_PACE;
+  }
+
   /** Yields a pass with those that wait, or lets it wait where another is surely or likely to follow. */
   *#inTurn(pass: PlannedPass, most: number): Decoder {
     const masks = (): number => this.#canvas.masks(this.#start, this.#stop).length;
@@ -119,6 +123,6 @@ export class Denoiser {
     const list = this.#waiting;
     this.#waiting = [];
     const { length } = yield list;
-    this.#pace = Math.max(1, (before - masks()) / Math.max(1, length));
+    PACES.set(this.#canvas, Math.max(1, (before - masks()) / Math.max(1, length)));
   }
 }

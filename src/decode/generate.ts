@@ -8,7 +8,16 @@ import { PASSES_PER_SUBMIT } from "./decoder";
 import type { Resolved } from "./resolve";
 import { countKinds, type Forwarded, runDecoder } from "./runner";
 import type { SpeculationTally } from "./speculative";
-import type { FinishReason, ForwardTrace, GenerationResult, SpeculationResult, Step, Timings } from "./step";
+import type {
+  FinishReason,
+  ForwardTrace,
+  GenerationResult,
+  Revealed,
+  SpeculationResult,
+  Step,
+  Timings,
+  TokenLogprob,
+} from "./step";
 
 export interface GenerationOptions {
   readonly signal?: AbortSignal | undefined;
@@ -102,6 +111,8 @@ export async function* generate(
   const before = countsOf(engine, assistant);
   const now = (): number => performance.now() * 1e6;
   const clock = { begun: now(), first: 0, prefilled: 0, ended: 0 };
+  /** The last that was revealed at each place. */
+  const told = new Map<number, Revealed>();
   let rows = 0;
   const count = (forward: Forwarded, dropped: boolean): void => {
     for (const { flops, bytes } of forward.dispatches) {
@@ -127,6 +138,7 @@ export async function* generate(
   })) {
     for (const forward of forwards) count(forward, false);
     for (const forward of dropped) count(forward, true);
+    for (const reveal of revealed) told.set(reveal.position, reveal);
     if (revealed.length > 0 && clock.first === 0) clock.first = now();
     if (clock.prefilled === 0 || (forwards.length > 0 && forwards.every(({ kind }) => kind === "prefill")))
       clock.prefilled = now();
@@ -176,6 +188,7 @@ export async function* generate(
     readbacks: after.readbacks - before.readbacks,
     bytesRead: after.bytesRead - before.bytesRead,
     droppedForwards: tally.dropped,
+    ...(resolved.logprobs ? { logprobs: ids.map((id, i) => logprobOf(id, told.get(promptLength + i))) } : {}),
     ...(resolved.speculation ? { speculation: speculationOf(resolved.speculation) } : {}),
     ...(options.trace ? { trace: tally.forwards.map(traceOf) } : {}),
   };
@@ -191,6 +204,13 @@ function countsOf(engine: Player, assistant: Player | undefined): Pick<EngineCou
 const speculationOf = (tally: SpeculationTally): SpeculationResult => ({
   ...tally,
   acceptanceRate: tally.drafted > 0 ? tally.accepted / tally.drafted : 0,
+});
+
+/** Given tokens of a canvas, and those that a policy put there against the model's proposal, have no log-probability. */
+const logprobOf = (id: number, revealed: Revealed | undefined): TokenLogprob => ({
+  id,
+  logProbability: revealed?.logProbability ?? Number.NaN,
+  top: revealed?.top ?? [],
 });
 
 const traceOf = ({ kind, rows, revealed, forwards }: Forwarded): ForwardTrace => ({

@@ -2,6 +2,7 @@
 
 import type { ChatMessage } from "../text/chat";
 import type { MaskedCache } from "./caches";
+import type { LogitOptions } from "./logit-options";
 import type { PolicyName, PolicyOptions } from "./policies/index";
 import type { Speculation } from "./speculative-options";
 
@@ -23,7 +24,7 @@ export interface SamplingOptions {
   seed?: number;
 }
 
-export interface GenerateOptions extends SamplingOptions {
+export interface GenerateOptions extends SamplingOptions, LogitOptions {
   /** AR: most new tokens (default 128). Diffusion: same as `genLength`, or with `genLength: "auto"` the longest answer. */
   maxNewTokens?: number;
   /**

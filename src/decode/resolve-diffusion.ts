@@ -11,7 +11,7 @@ import { isScheduled, type Selection } from "./selection";
 
 /** Options and prompt, checked as far as all families have it in common. */
 export interface Made {
-  readonly shared: Pick<Resolved, "sampling" | "stopIds" | "stopStrings" | "metric">;
+  readonly shared: Pick<Resolved, "sampling" | "stopIds" | "stopStrings" | "metric" | "logprobs">;
   readonly prompt: PromptIds;
   readonly promptLength: number;
   readonly rules: PresetRules;

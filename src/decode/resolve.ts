@@ -6,6 +6,7 @@ import { autoregressive } from "./autoregressive";
 import { Canvas, NO_TOKEN } from "./canvas";
 import { CACHES, checkOptions, METRICS, PRESETS } from "./check-options";
 import type { Decoder, DecoderContext } from "./decoder";
+import { logitSettings } from "./logit-options";
 import type { GenerateOptions } from "./options";
 import { resolveBlock } from "./resolve-block";
 import { overflow } from "./resolve-diffusion";
@@ -22,6 +23,8 @@ export interface Resolved extends Partial<Pick<Speculating, "speculation" | "oth
   readonly metric: Metric;
   readonly stopIds: ReadonlySet<number>;
   readonly stopStrings: readonly string[];
+  /** Log-probabilities of the answer's tokens are wanted in the result. */
+  readonly logprobs: boolean;
   /** Most tokens of the answer. */
   readonly answerLength: number;
 }
@@ -92,9 +95,16 @@ export function resolve(prompt: PromptIds, options: GenerateOptions, context: Re
     seed: options.seed ?? 0,
     tempered: rules.tempered,
     suppress: suppressedIds(context),
+    ...logitSettings(options, config.vocabSize),
   };
   const stopIds = new Set(options.ignoreEos ? (options.stopIds ?? []) : [...config.eosTokenIds, ...(options.stopIds ?? [])]);
-  const shared = { sampling, stopIds, stopStrings: options.stop ?? [], metric: METRICS[options.remasking ?? "low_confidence"] };
+  const shared = {
+    sampling,
+    stopIds,
+    stopStrings: options.stop ?? [],
+    metric: METRICS[options.remasking ?? "low_confidence"],
+    logprobs: options.logprobs !== undefined,
+  };
   const { genLength = "auto", speculate } = options;
   if (family === "ar") {
     const maxNewTokens = genLength === "auto" ? (options.maxNewTokens ?? Math.min(DEFAULT_TOKENS, room)) : genLength;

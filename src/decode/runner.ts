@@ -3,7 +3,7 @@ import { ensure } from "../errors";
 import type { Dispatch } from "../kernels/dispatch";
 import type { PassResult, Player } from "../model/engine";
 import type { Answer, Metric, Sampling } from "../model/pass";
-import type { Canvas } from "./canvas";
+import { type Canvas, NO_TOKEN } from "./canvas";
 import { CanvasCopy } from "./canvas-copy";
 import type { Decoder, PlannedPass } from "./decoder";
 import type { ForwardKind, ForwardTrace, Revealed } from "./step";
@@ -130,7 +130,7 @@ class Run {
       revealed.push(...this.#written(submit[0] as PlannedPass));
       const computing = submit.filter(({ rows }) => rows.length > 0);
       // Draws are numbered by the forwards that count, so that a seed's text does not depend on what is planned ahead.
-      const numbered = computing.map((pass, at) => ({ ...pass, draw: pass.draw ?? this.#forwards + at }));
+      const numbered = computing.map((pass, at) => ({ ...this.#counting(pass), draw: pass.draw ?? this.#forwards + at }));
       const came = computing.length > 0 ? await this.#engine.run(numbered, sampling, canvas.maskId) : [];
       for (const pass of submit) {
         const result = pass.rows.length > 0 ? (came[computing.indexOf(pass)] as PassResult) : NOTHING;
@@ -159,16 +159,39 @@ class Run {
     return reveal.rule !== "none" && goals.length > 0 && goals.every((goal) => goal < canvas.length && !canvas.isMasked(goal));
   }
 
+  /** With penalties, rows say which tokens count: an autoregressive model's those before the one that is made, else all that are known. */
+  #counting(pass: PlannedPass): PlannedPass {
+    const { canvas, sampling } = this.#options;
+    if (!sampling.penalties) return pass;
+    const answer = canvas.promptLength;
+    const limitOf = (goal: number): number => (canvas.maskId === NO_TOKEN ? goal : canvas.length);
+    const rows = pass.rows.map((row) =>
+      row.goal === null ? row : { ...row, past: { start: 0, answer, limit: limitOf(row.goal) } },
+    );
+    return { ...pass, rows };
+  }
+
   #prepare(submit: readonly PlannedPass[]): void {
     for (const pass of submit) this.#copy.prepare(pass);
   }
 
   /** What a pass's own writes reveal: decided on the last forward's answers, so counted to it. */
   #written({ write = [] }: PlannedPass): Revealed[] {
-    const values = new Map(this.#answers.map((answer) => [answer.goal, this.#value(answer)]));
+    const answers = new Map(this.#answers.map((answer) => [answer.goal, answer]));
     const revealed = write
       .filter(({ id }) => id !== this.#options.canvas.maskId)
-      .map(({ place, id, confidence }) => ({ position: place, id, confidence: confidence ?? values.get(place) ?? 1 }))
+      .map(({ place, id, confidence }) => {
+        const answer = answers.get(place);
+        const { logProbability = undefined, top = undefined } = answer?.id === id ? answer : {};
+        const value = confidence ?? (answer ? this.#value(answer) : 1);
+        return {
+          position: place,
+          id,
+          confidence: value,
+          ...(logProbability === undefined ? {} : { logProbability }),
+          ...(top ? { top } : {}),
+        };
+      })
       .sort((a, b) => a.position - b.position);
     this.#last?.revealed.push(...revealed);
     this.#last?.revealed.sort((a, b) => a.position - b.position);

@@ -1,10 +1,23 @@
 /** What a decoder yields and what a generation returns. One vocabulary for all families. */
 
+import type { TopToken } from "../model/pass";
+
 /** A position made known: canvas position, token id, confidence (or the ranking metric's value in a trace). */
 export interface Revealed {
   readonly position: number;
   readonly id: number;
   readonly confidence: number;
+  /** Nats, of the distribution before temperature and filters; absent where the token is not the one that its forward proposed. */
+  readonly logProbability?: number | undefined;
+  /** With `logprobs`: the most probable tokens of that distribution, best first. */
+  readonly top?: readonly TopToken[] | undefined;
+}
+
+/** A token of the answer with what the model made of it, in the forward that revealed it. */
+export interface TokenLogprob {
+  readonly id: number;
+  readonly logProbability: number;
+  readonly top: readonly TopToken[];
 }
 
 /**
@@ -104,6 +117,8 @@ export interface GenerationResult {
   readonly bytesRead: number;
   /** Forwards that were planned ahead and computed for nothing: behind a stop id, or with nothing left to reveal. Not among `forwards`. */
   readonly droppedForwards: number;
+  /** Only with `logprobs`: of each of `ids`. */
+  readonly logprobs?: readonly TokenLogprob[];
   /** Only with `speculate`. */
   readonly speculation?: SpeculationResult;
   /** Only with `trace: true`. */

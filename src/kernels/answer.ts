@@ -1,14 +1,17 @@
 /** The kernels after the head: suppression, sampling bounds, row statistics, answers, reveal. */
+import biasSource from "../../shaders/bias.wgsl?raw";
 import guideSource from "../../shaders/guide.wgsl?raw";
 import answerPart from "../../shaders/lib/answer.wgsl?raw";
 import partialPart from "../../shaders/lib/partial.wgsl?raw";
 import plan from "../../shaders/lib/plan.wgsl?raw";
 import random from "../../shaders/lib/random.wgsl?raw";
+import penalizeSource from "../../shaders/penalize.wgsl?raw";
 import revealSource from "../../shaders/reveal.wgsl?raw";
 import rowAnswerSource from "../../shaders/row_answer.wgsl?raw";
 import rowStatsSource from "../../shaders/row_stats.wgsl?raw";
 import sampleCutoffSource from "../../shaders/sample_cutoff.wgsl?raw";
 import suppressSource from "../../shaders/suppress.wgsl?raw";
+import topTokensSource from "../../shaders/top_tokens.wgsl?raw";
 import type { DeviceProfile } from "../gpu/profile";
 import type { Kernel } from "./dispatch";
 import type { Lanes } from "./lanes";
@@ -16,6 +19,9 @@ import type { Lanes } from "./lanes";
 /** Bytes of an answer and of a partial, as `lib/answer.wgsl` and `lib/partial.wgsl` lay them out. */
 export const ANSWER_BYTES = 48;
 export const PARTIAL_BYTES = 48;
+/** Most probable tokens that are kept of a row at most, at 8 bytes, and ids of a bias list. */
+export const MOST_TOPS = 20;
+export const MOST_BIASES = 1024;
 
 /** How a row of the vocabulary is cut into partials on a device. */
 export interface StatsGeometry {
@@ -56,6 +62,47 @@ export function suppress(vocabSize: number, ids: number): Kernel {
     grid: ({ rows }) => [Math.ceil(ids / width), rows, 1],
     shape: ({ rows }) => ({ T: rows, V: vocabSize }),
     work: ({ rows }) => ({ flops: 0, bytes: rows * ids * 4 + ids * 4, loads: rows * ids }),
+  };
+}
+
+/** Bindings: canvas, logits. */
+export function penalize(profile: DeviceProfile, vocabSize: number): Kernel {
+  return {
+    name: "penalize",
+    variant: "f32",
+    wgsl: { source: penalizeSource, parts: [plan], consts: { VOCAB: vocabSize, WIDTH: profile.software ? 4 : 64 } },
+    bindings: ["read", "write"],
+    grid: ({ rows }) => [1, rows, 1],
+    shape: ({ rows }) => ({ T: rows, V: vocabSize }),
+    work: () => ({ flops: 0, bytes: 0, loads: 0 }),
+  };
+}
+
+/** Bindings: list, logits. */
+export function bias(vocabSize: number, ids: number): Kernel {
+  const width = 16;
+  return {
+    name: "bias",
+    variant: "f32",
+    wgsl: { source: biasSource, parts: [plan], consts: { VOCAB: vocabSize, WIDTH: width } },
+    bindings: ["read", "write"],
+    grid: ({ rows }) => [Math.ceil(ids / width), rows, 1],
+    shape: ({ rows }) => ({ T: rows, V: vocabSize }),
+    work: ({ rows }) => ({ flops: rows * ids, bytes: rows * ids * 8 + ids * 8, loads: rows * ids * 3 }),
+  };
+}
+
+/** Bindings: logits, answers, tops. */
+export function topTokens(profile: DeviceProfile, vocabSize: number): Kernel {
+  const width = profile.software ? 4 : 64;
+  return {
+    name: "top_tokens",
+    variant: "f32",
+    wgsl: { source: topTokensSource, parts: [answerPart, plan], consts: { VOCAB: vocabSize, MOST: MOST_TOPS, WIDTH: width } },
+    bindings: ["read", "read", "write"],
+    grid: ({ rows }) => [1, rows, 1],
+    shape: ({ rows }) => ({ T: rows, V: vocabSize }),
+    work: ({ rows }) => ({ flops: 0, bytes: rows * (4 * vocabSize + 8 * MOST_TOPS), loads: rows * vocabSize }),
   };
 }
 

@@ -37,6 +37,7 @@ const moved = ({ base }: Lane, { draw = 0, rows }: Pass): Row[] =>
     // Draws are those of the lane's own run.
     draw: row.draw ?? draw,
     key: row.key ?? row.goal ?? 0,
+    past: row.past && { start: row.past.start + base, answer: row.past.answer + base, limit: row.past.limit + base },
   }));
 
 const goalsIn = (rows: readonly Row[]): number => rows.filter(({ goal }) => goal !== null).length;
@@ -44,7 +45,8 @@ const goalsIn = (rows: readonly Row[]): number => rows.filter(({ goal }) => goal
 /** One forward for the shares of several lanes. */
 function merge(shares: readonly Share[]): Pass {
   const groups: Group[] = [];
-  for (const { pass } of shares) groups.push(...(pass.groups ?? [{ answers: goalsIn(pass.rows), reveal: pass.reveal }]));
+  for (const { pass } of shares)
+    groups.push(...(pass.groups ?? [{ answers: goalsIn(pass.rows), reveal: pass.reveal, likely: pass.likely }]));
   const answering = groups.filter(({ answers }) => answers > 0);
   const rules = new Set(answering.map(({ reveal }) => reveal.rule));
   const report = shares.every(({ pass }) => pass.report === "revealed") ? "revealed" : "all";

@@ -3,11 +3,22 @@ import { ensure, RidgepointError } from "../errors";
 import { READBACK } from "../gpu/buffers";
 import type { Gpu } from "../gpu/device";
 import { timePasses } from "../gpu/timestamps";
-import { ANSWER_BYTES } from "../kernels/answer";
+import { ANSWER_BYTES, MOST_TOPS } from "../kernels/answer";
 import type { Dispatch } from "../kernels/dispatch";
 import type { ModelConfig } from "./config";
 import { Forward } from "./forward";
-import { type Answer, extentOf, GREEDY, type Pass, type Row, readAnswers, type Sampling, takenOf } from "./pass";
+import {
+  type Answer,
+  extentOf,
+  GREEDY,
+  type Pass,
+  type Row,
+  readAnswers,
+  readTop,
+  type Sampling,
+  type TopToken,
+  takenOf,
+} from "./pass";
 import { type Recorded, Recorder, type Stretch } from "./recorder";
 import { freeScratch, type Scratch } from "./scratch";
 import type { ModelWeights } from "./weights";
@@ -32,6 +43,17 @@ export interface EngineCounts {
   /** Bytes of answers that came back. */
   bytesRead: number;
   dispatches: number;
+}
+
+/** A bias list as `bias.wgsl` reads it. */
+function biasWords(list: readonly (readonly [number, number])[]): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(2 * list.length);
+  const floats = new Float32Array(words.buffer);
+  for (const [i, [id, value]] of list.entries()) {
+    words[2 * i] = id;
+    floats[2 * i + 1] = value;
+  }
+  return words;
 }
 
 const encode = (pass: GPUComputePassEncoder, plans: GPUBindGroup, list: readonly Dispatch[]): void => {
@@ -135,14 +157,16 @@ export class Engine implements Player {
    */
   async run(passes: readonly Pass[], sampling: Sampling = GREEDY, maskId = 0xffffffff): Promise<PassResult[]> {
     const { queue } = this.gpu.device;
-    const { suppress, plans } = this.#scratch.buffers;
+    const { suppress, biases, plans } = this.#scratch.buffers;
     this.#recorder.clear();
     const recorded = passes.map((pass) => this.#recorder.record(pass, { sampling, maskId }));
     if (sampling.suppress.length > 0) queue.writeBuffer(suppress, 0, Uint32Array.from(sampling.suppress));
+    if (sampling.bias?.length) queue.writeBuffer(biases, 0, biasWords(sampling.bias));
     queue.writeBuffer(plans, 0, this.#recorder.words, 0, this.#recorder.bytes / 4);
     const stretches = recorded.flatMap((record) => record.stretches);
     const timed = await this.#play(recorded, stretches);
     const bytes = await this.#mapAnswers(stretches);
+    const tops = await this.#readTops(recorded, sampling.tops ?? 0);
     let at = 0;
     const results: PassResult[] = [];
     for (const [i, record] of recorded.entries()) {
@@ -151,9 +175,21 @@ export class Engine implements Player {
         answers.push(...(await this.#answersOf(stretch, bytes, at, record)));
         at += stretch.count;
       }
-      results.push({ answers, dispatches: record.dispatches, ...timed[i] });
+      const told = tops ? answers.map((answer) => ({ ...answer, top: tops(record.indexOf(answer.goal)) })) : answers;
+      results.push({ answers: told, dispatches: record.dispatches, ...timed[i] });
     }
     return results;
+  }
+
+  /** The most probable tokens of every answer of a submit, by its index; null where none were asked for. */
+  async #readTops(recorded: readonly Recorded[], count: number): Promise<((index: number) => TopToken[]) | null> {
+    const answers = recorded.reduce((end, { answers: { first, count: some } }) => Math.max(end, first + some), 0);
+    if (count === 0 || answers === 0) return null;
+    const size = answers * MOST_TOPS * 8;
+    const bytes = await this.gpu.read(this.#scratch.buffers.tops, 0, size);
+    this.counts.readbacks++;
+    this.counts.bytesRead += size;
+    return (index) => readTop(bytes, index, count);
   }
 
   /** Answers of a stretch that came back at `at`; where more were revealed than there was room for, all are fetched. */

@@ -1,6 +1,18 @@
 /** The forward pass of every architecture, as a list: record appends dispatches and runs nothing. Differences between models are data. */
 import type { Gpu } from "../gpu/device";
-import { guide, reveal, revealCapacity, rowAnswer, rowStats, sampleCutoff, statsGeometry, suppress } from "../kernels/answer";
+import {
+  bias,
+  guide,
+  penalize,
+  reveal,
+  revealCapacity,
+  rowAnswer,
+  rowStats,
+  sampleCutoff,
+  statsGeometry,
+  suppress,
+  topTokens,
+} from "../kernels/answer";
 import { codeOf, type Dispatch, type Extent, type Kernel } from "../kernels/dispatch";
 import { type Lanes, lanesOf } from "../kernels/lanes";
 import { type AttentionShape, attention, embed, pad32, qkvWidth, rmsnorm, ropeCache, swiglu } from "../kernels/layer";
@@ -26,6 +38,11 @@ export interface AnswerOptions {
   readonly filtered: boolean;
   /** The logits' second half is the unconditional one. */
   readonly guided: boolean;
+  /** Ids in the bias list. */
+  readonly biased: number;
+  readonly penalized: boolean;
+  /** The most probable tokens are wanted. */
+  readonly topped: boolean;
 }
 
 const ALGORITHMS: readonly LinearAlgorithm[] = ["gemv_reg", "gemv_lane", "gemv_split", "gemm_reg", "gemm_lane", "gemm_tile"];
@@ -45,7 +62,10 @@ export class Forward {
   #stats: Op[] = [];
   #filteredStats: Op[] = [];
   #reveal: Op[] = [];
+  #penalize: Op[] = [];
+  #tops: Op[] = [];
   #suppress: ((ids: number) => Op) | null = null;
+  #bias: ((ids: number) => Op) | null = null;
 
   private constructor(gpu: Gpu, config: ModelConfig, weights: ModelWeights, scratch: Scratch) {
     this.#gpu = gpu;
@@ -73,11 +93,15 @@ export class Forward {
   }
 
   /** From logits to answers. */
-  recordAnswers(rows: number, planOffset: number, { suppressed, filtered, guided }: AnswerOptions): Dispatch[] {
+  recordAnswers(rows: number, planOffset: number, options: AnswerOptions): Dispatch[] {
+    const { suppressed, filtered, guided, biased, penalized, topped } = options;
     const ops = [
       ...(guided ? this.#guide : []),
+      ...(penalized ? this.#penalize : []),
+      ...(biased > 0 && this.#bias ? [this.#bias(biased)] : []),
       ...(suppressed > 0 && this.#suppress ? [this.#suppress(suppressed)] : []),
       ...(filtered ? this.#filteredStats : this.#stats),
+      ...(topped ? this.#tops : []),
     ];
     return ops.map((op) => op({ rows, visible: 0, span: 0 }, planOffset));
   }
@@ -142,24 +166,39 @@ export class Forward {
 
   async #buildAnswers(): Promise<void> {
     const { vocabSize } = this.#config;
-    const { logits, cutoff, partials, answers, reports, canvas, suppress: list } = this.#scratch.buffers;
+    const { logits, cutoff, partials, answers, reports, canvas, suppress: list, biases, tops } = this.#scratch.buffers;
     const geometry = statsGeometry(this.#gpu.profile, vocabSize);
     const at = (role: string): Place => ({ role, layer: null });
     const stats = (filtered: boolean) =>
       this.#op(rowStats(geometry, vocabSize, filtered), [logits, cutoff, partials], at("row_stats"));
-    const [suppressOp, guideOp, allStats, filteredStats, answerOp, cutoffOp, revealOp] = await Promise.all([
-      this.#op(suppress(vocabSize, 1), [list, logits], at("suppress")),
-      this.#op(guide(vocabSize), [logits], at("guide")),
-      stats(false),
-      stats(true),
-      this.#op(rowAnswer(geometry, vocabSize), [partials, logits, answers], at("row_answer")),
-      this.#op(sampleCutoff(this.#lanes, vocabSize), [logits, cutoff], at("sample_cutoff")),
-      this.#op(reveal(this.#gpu.profile, revealCapacity(this.#scratch.capacity.rows)), [answers, canvas, reports], at("reveal")),
-    ]);
-    this.#suppress = (ids) => (extent, planOffset) => {
-      const kernel = suppress(vocabSize, ids);
-      return { ...suppressOp(extent, planOffset), ...kernel.work(extent), grid: kernel.grid(extent) };
-    };
+    const [penalizeOp, biasOp, topsOp, suppressOp, guideOp, allStats, filteredStats, answerOp, cutoffOp, revealOp] =
+      await Promise.all([
+        this.#op(penalize(this.#gpu.profile, vocabSize), [canvas, logits], at("penalize")),
+        this.#op(bias(vocabSize, 1), [biases, logits], at("bias")),
+        this.#op(topTokens(this.#gpu.profile, vocabSize), [logits, answers, tops], at("top_tokens")),
+        this.#op(suppress(vocabSize, 1), [list, logits], at("suppress")),
+        this.#op(guide(vocabSize), [logits], at("guide")),
+        stats(false),
+        stats(true),
+        this.#op(rowAnswer(geometry, vocabSize), [partials, logits, answers], at("row_answer")),
+        this.#op(sampleCutoff(this.#lanes, vocabSize), [logits, cutoff], at("sample_cutoff")),
+        this.#op(
+          reveal(this.#gpu.profile, revealCapacity(this.#scratch.capacity.rows)),
+          [answers, canvas, reports],
+          at("reveal"),
+        ),
+      ]);
+    const sized =
+      (op: Op, kernelOf: (ids: number) => Kernel) =>
+      (ids: number): Op =>
+      (extent, planOffset) => {
+        const kernel = kernelOf(ids);
+        return { ...op(extent, planOffset), ...kernel.work(extent), grid: kernel.grid(extent) };
+      };
+    this.#suppress = sized(suppressOp, (ids) => suppress(vocabSize, ids));
+    this.#bias = sized(biasOp, (ids) => bias(vocabSize, ids));
+    this.#penalize = [penalizeOp];
+    this.#tops = [topsOp];
     this.#guide = [guideOp];
     this.#stats = [allStats, answerOp];
     this.#filteredStats = [cutoffOp, filteredStats, answerOp];

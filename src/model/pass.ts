@@ -1,5 +1,5 @@
 /** One model forward as data: rows, how their distributions are sampled, which are revealed. Decoders make passes; nothing here runs them. */
-import { ANSWER_BYTES } from "../kernels/answer";
+import { ANSWER_BYTES, MOST_TOPS } from "../kernels/answer";
 import type { Extent } from "../kernels/dispatch";
 
 /** One token at one place. */
@@ -22,6 +22,8 @@ export interface Row {
   /** Random draws depend on seed, `draw` and `key` alone. Default: the forward's number in its run, and the goal. */
   readonly draw?: number | undefined;
   readonly key?: number | undefined;
+  /** Tokens that penalties count: canvas places [start, limit), those from `answer` on being the answer's. Default none. */
+  readonly past?: { readonly start: number; readonly answer: number; readonly limit: number } | undefined;
 }
 
 export type Metric = "confidence" | "entropy" | "margin" | "random";
@@ -37,6 +39,12 @@ export interface Sampling {
   readonly tempered: boolean;
   /** Ids that can never be drawn. */
   readonly suppress: readonly number[];
+  /** Of known tokens: repetition (1 is off) of all, presence and frequency (0 is off) of the answer's. Before everything else; so is `bias`. */
+  readonly penalties?: { readonly repetition: number; readonly presence: number; readonly frequency: number } | undefined;
+  /** Added to logits, every id once. */
+  readonly bias?: readonly (readonly [id: number, value: number])[] | undefined;
+  /** How many of the most probable tokens each answer tells; at most {@link MOST_TOPS}. */
+  readonly tops?: number | undefined;
 }
 
 export const GREEDY: Sampling = { temperature: 0, topK: 0, topP: 1, minP: 0, seed: 0, tempered: false, suppress: [] };
@@ -70,6 +78,8 @@ export interface Group {
   /** Answers that it chooses among. */
   readonly answers: number;
   readonly reveal: Reveal;
+  /** As a pass's. */
+  readonly likely?: number | undefined;
 }
 
 export interface Pass {
@@ -80,8 +90,16 @@ export interface Pass {
   readonly guidance?: Guidance | undefined;
   /** Which answers come back: of every row with a goal (default), or the revealed ones alone, which takes a fraction of the bytes. */
   readonly report?: "all" | "revealed" | undefined;
+  /** How many answers a rule without a count is likely to reveal: room for reports; more are fetched in a second readback. Default 4. */
+  readonly likely?: number | undefined;
   /** Number of the forward in its run, which random draws depend on. Default: the engine's own count. */
   readonly draw?: number | undefined;
+}
+
+/** A token and its log-probability in nats. */
+export interface TopToken {
+  readonly id: number;
+  readonly logProbability: number;
 }
 
 /** What is known of a row's distribution. */
@@ -103,6 +121,8 @@ export interface Answer {
   readonly logProbability: number;
   /** Of the row's probe in the raw distribution, nats; −∞ for a suppressed token. Only where a probe was asked for. */
   readonly probe?: number | undefined;
+  /** The most probable tokens of the raw distribution, best first, where they were asked for. */
+  readonly top?: readonly TopToken[] | undefined;
   readonly revealed: boolean;
 }
 
@@ -145,8 +165,8 @@ const RULES: Readonly<Record<Reveal["rule"], number>> = {
 const METRICS: Readonly<Record<Metric, number>> = { confidence: 0, entropy: 1, margin: 2, random: 3 };
 
 /** Words of a plan's header and of one of its rows, as `lib/plan.wgsl` lays them out. */
-const HEADER_WORDS = 20;
-const ROW_WORDS = 12;
+const HEADER_WORDS = 24;
+const ROW_WORDS = 16;
 /** No goal: the reveal kernel never sees such rows. */
 const NOWHERE = 0xffffffff;
 /** As `lib/answer.wgsl` lays it out. */
@@ -195,8 +215,13 @@ export function writePlan(
   words[at + 16] = guidance?.twin ?? 0;
   words[at + 17] = header.report ?? 0;
   words[at + 18] = header.reports ?? 0;
+  floats[at + 19] = sampling.penalties?.repetition ?? 1;
+  floats[at + 20] = sampling.penalties?.presence ?? 0;
+  floats[at + 21] = sampling.penalties?.frequency ?? 0;
+  words[at + 22] = sampling.bias?.length ?? 0;
+  words[at + 23] = sampling.tops ?? 0;
   let to = at + HEADER_WORDS;
-  rows.forEach(({ place, position, slot, start, limit, hole, goal, probe, draw, key }, i) => {
+  rows.forEach(({ place, position, slot, start, limit, hole, goal, probe, draw, key, past }, i) => {
     words[to] = place;
     words[to + 1] = position;
     words[to + 2] = slot;
@@ -209,6 +234,9 @@ export function writePlan(
     words[to + 9] = hole?.[1] ?? 0;
     words[to + 10] = draw ?? header.draw;
     words[to + 11] = key ?? goal ?? 0;
+    words[to + 12] = past?.start ?? 0;
+    words[to + 13] = past?.answer ?? 0;
+    words[to + 14] = past?.limit ?? 0;
     to += ROW_WORDS;
   });
 }
@@ -248,3 +276,14 @@ export function readAnswers(
 /** Answers that were revealed, from the first of a group's reports. */
 export const takenOf = (bytes: ArrayBuffer, first: number): number =>
   new Uint32Array(bytes, first * ANSWER_BYTES, ANSWER_WORDS)[10] as number;
+
+/** Most probable tokens of the answer at index `at` of the tops' bytes. */
+export function readTop(bytes: ArrayBuffer, at: number, count: number): TopToken[] {
+  const words = new Uint32Array(bytes, at * MOST_TOPS * 8, 2 * count);
+  const floats = new Float32Array(bytes, at * MOST_TOPS * 8, 2 * count);
+  const all = Array.from({ length: count }, (_, i) => ({
+    id: words[2 * i] as number,
+    logProbability: floats[2 * i + 1] as number,
+  }));
+  return all.filter(({ id }) => id !== NOWHERE);
+}

@@ -30,6 +30,9 @@ export interface Stretch {
 export interface Recorded {
   readonly dispatches: Dispatch[];
   readonly stretches: readonly Stretch[];
+  /** Where its answers lie on the device, and the index there of the one for a goal. */
+  readonly answers: { readonly first: number; readonly count: number };
+  readonly indexOf: (goal: number) => number;
   /** Whether the answer to row i with a goal was asked for a probe. */
   readonly probed: (i: number) => boolean;
 }
@@ -45,12 +48,12 @@ export interface Submit {
 const LIKELY_REPORTS = 4;
 
 /** How many answers a rule surely takes, or is likely to. */
-function roomFor(reveal: Reveal, answers: number): number {
+function roomFor(reveal: Reveal, answers: number, likely = LIKELY_REPORTS): number {
   if (reveal.rule === "none") return 0;
   if (reveal.rule === "all") return answers;
   const count = "count" in reveal ? reveal.count : 0;
   const surely = reveal.rule === "count" || reveal.rule === "sequential";
-  return Math.max(1, Math.min(answers, surely ? count : Math.max(count, LIKELY_REPORTS)));
+  return Math.max(1, Math.min(answers, surely ? count : Math.max(count, likely)));
 }
 
 export class Recorder {
@@ -96,7 +99,14 @@ export class Recorder {
     const first = this.#answers;
     const { sampling } = submit;
     const filtered = sampling.temperature > 0 && (sampling.topK > 0 || sampling.topP < 1 || sampling.minP > 0);
-    const options = { suppressed: sampling.suppress.length, filtered, guided: guidance !== undefined };
+    const options = {
+      suppressed: sampling.suppress.length,
+      filtered,
+      guided: guidance !== undefined,
+      biased: sampling.bias?.length ?? 0,
+      penalized: sampling.penalties !== undefined,
+      topped: (sampling.tops ?? 0) > 0,
+    };
     for (const chunk of this.chunks(sources, guidance ? 2 : 1)) {
       const hidden = guidance ? [...chunk, ...chunk.map((i) => i + twin)] : chunk;
       const offset = place(rowsAt(rows, hidden), hidden, { first: this.#answers }, ranking);
@@ -108,21 +118,29 @@ export class Recorder {
     const stretches: Stretch[] =
       report === "all" && sources.length > 0 ? [{ from: "answers", first, count: sources.length }] : [];
     let done = 0;
-    for (const { answers, reveal: rule } of groups) {
+    for (const group of groups) {
+      const { answers, reveal: rule } = group;
       const own = sources.slice(done, done + answers);
       const chosen = { first: first + done, count: answers };
       done += answers;
       if (rule.rule === "none" || answers === 0) continue;
       const most = revealCapacity(this.#scratch.capacity.rows);
       ensure(answers <= most, "bad-option", () => `a reveal ranks at most ${most} answers, came ${answers}; use shorter blocks`);
-      const room = report === "all" ? 0 : roomFor(rule, answers);
+      const room = report === "all" ? 0 : roomFor(rule, answers, group.likely ?? pass.likely);
       const header = { first: chosen.first, report: this.#reports, reports: room };
       if (room > 0) stretches.push({ from: "reports", first: this.#reports, count: room, chosen });
       this.#reports += room;
       dispatches.push(...this.#forward.recordReveal(answers, place(rowsAt(rows, own), own, header, rule)));
     }
     this.draw++;
-    return { dispatches, stretches, probed: (i) => rows[sources[i] as number]?.probe !== undefined };
+    const goals = new Map(sources.map((i, order) => [rows[i]?.goal as number, first + order]));
+    return {
+      dispatches,
+      stretches,
+      answers: { first, count: sources.length },
+      indexOf: (goal) => goals.get(goal) as number,
+      probed: (i) => rows[sources[i] as number]?.probe !== undefined,
+    };
   }
 
   /** Writes the plans of a pass's body and of one piece of its head. Gives the head's offset. */

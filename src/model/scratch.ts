@@ -1,6 +1,6 @@
 /** Activations, key/value cache and canvas of a model: allocated once at load, reused by every pass. */
 import type { Gpu } from "../gpu/device";
-import { ANSWER_BYTES, PARTIAL_BYTES, statsGeometry } from "../kernels/answer";
+import { ANSWER_BYTES, MOST_BIASES, MOST_TOPS, PARTIAL_BYTES, statsGeometry } from "../kernels/answer";
 import { type AttentionShape, packsOf, pad32, qkvWidth } from "../kernels/layer";
 import type { ModelConfig } from "./config";
 import { planBytes } from "./pass";
@@ -51,6 +51,8 @@ const SIZES = {
   logits: (m: ModelConfig, c: Capacity) => 4 * c.logits * m.vocabSize,
   cutoff: (_: ModelConfig, c: Capacity) => 4 * c.logits,
   answers: (_: ModelConfig, c: Capacity) => ANSWER_BYTES * c.answers,
+  tops: (_: ModelConfig, c: Capacity) => 8 * MOST_TOPS * c.answers,
+  biases: () => 8 * MOST_BIASES,
   reports: (_: ModelConfig, c: Capacity) => ANSWER_BYTES * c.answers,
   suppress: (m: ModelConfig) => 4 * m.vocabSize,
 } as const;

@@ -24,7 +24,7 @@ beforeAll(async () => {
   masked = await model(GENERATION.masked);
   block = await model(GENERATION.block);
   shifted = await model(GENERATION.shifted);
-});
+}, 120_000);
 afterAll(() => {
   for (const { engine } of [ar, masked, block, shifted]) engine.dispose();
 });

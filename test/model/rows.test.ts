@@ -15,7 +15,7 @@ beforeAll(async () => {
     maskTokenId: MASK,
     generation: { kind: "masked_diffusion", logit_shift: false },
   }));
-});
+}, 120_000);
 afterAll(() => engine.dispose());
 
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);

@@ -131,6 +131,36 @@ export function suppress(logits: Numbers, vocabSize: number, ids: readonly numbe
   return Float64Array.from(logits, (l, i) => (ids.includes(i % vocabSize) ? SUPPRESSED : l));
 }
 
+/** One row's logits after penalties: `past` are its sequence's tokens, the answer's from index `answer` on, `mask` among them being no token. */
+export function penalize(
+  logits: Numbers,
+  past: readonly number[],
+  {
+    answer,
+    mask,
+    repetition,
+    presence,
+    frequency,
+  }: { answer: number; mask: number; repetition: number; presence: number; frequency: number },
+): Float64Array {
+  const known = past.map((id, place) => ({ id, place })).filter(({ id }) => id !== mask);
+  return Float64Array.from(logits, (l, id) => {
+    if (!known.some((token) => token.id === id)) return l;
+    const count = known.filter((token) => token.id === id && token.place >= answer).length;
+    return (l > 0 ? l / repetition : l * repetition) - (count > 0 ? presence + count * frequency : 0);
+  });
+}
+
+/** The `count` most probable ids of a row, the lower id first if equal; suppressed ones are none. */
+export function top_tokens(logits: readonly number[], count: number): { id: number; logProbability: number }[] {
+  return logits
+    .map((l, id) => ({ l, id }))
+    .filter(({ l }) => l > SUPPRESSED)
+    .sort((a, b) => b.l - a.l || a.id - b.id)
+    .slice(0, count)
+    .map(({ id }) => ({ id, logProbability: log_probability(logits, id) }));
+}
+
 /** Ids that top-k, then top-p, then min-p keep of one row; equal logits stand or fall together. Suppressed ids have no probability. */
 export function sample_cutoff(
   logits: readonly number[],

@@ -1,6 +1,17 @@
 /** Every row of the kernel table × constants that an engine compiles for a configuration, as `model/forward.ts` lists them. */
 import type { DeviceProfile } from "../../src/gpu/profile";
-import { guide, reveal, rowAnswer, rowStats, sampleCutoff, statsGeometry, suppress } from "../../src/kernels/answer";
+import {
+  bias,
+  guide,
+  penalize,
+  reveal,
+  rowAnswer,
+  rowStats,
+  sampleCutoff,
+  statsGeometry,
+  suppress,
+  topTokens,
+} from "../../src/kernels/answer";
 import type { Kernel } from "../../src/kernels/dispatch";
 import { lanesOf } from "../../src/kernels/lanes";
 import {
@@ -67,6 +78,9 @@ export function plainKernels(profile: DeviceProfile, m: Sizes): Kernel[] {
     swiglu(m.intermediateSize),
     guide(m.vocabSize),
     suppress(m.vocabSize, 1),
+    penalize(profile, m.vocabSize),
+    bias(m.vocabSize, 1),
+    topTokens(profile, m.vocabSize),
     sampleCutoff(lanes, m.vocabSize),
     rowStats(geometry, m.vocabSize, false),
     rowStats(geometry, m.vocabSize, true),
