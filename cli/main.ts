@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import manifest from "../package.json" with { type: "json" };
 import { closeAll, closeOnSignals } from "./cleanup";
 import { registerAccuracy } from "./commands/accuracy";
+import { registerBench } from "./commands/bench";
 import { registerCalibrate } from "./commands/calibrate";
 import { registerCompare } from "./commands/compare";
 import { registerEval } from "./commands/eval";
@@ -34,6 +35,7 @@ function buildProgram(): Command {
     registerReplay,
     registerCalibrate,
     registerInspect,
+    registerBench,
     registerSweep,
     registerReport,
     registerTokenize,

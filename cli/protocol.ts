@@ -81,6 +81,8 @@ export interface PageApi {
   unload(): Promise<void>;
   generate(request: GenerateRequest): Promise<GenerationResult>;
   generateBatch(request: BatchRequest): Promise<BatchAnswer>;
+  /** Bytes of all buffers on the device. */
+  allocatedBytes(): Promise<number>;
   profile(request: {
     readonly prompt: Prompt;
     readonly options: GenerateOptions;

@@ -123,6 +123,7 @@ const api: PageApi = {
     return run.result;
   },
   generateBatch,
+  allocatedBytes: async () => (await openOnce()).buffers.bytes,
   profile: ({ prompt, options, calibration, timeline }) => loaded().profile(prompt, { ...options, calibration, timeline }),
   forward,
   replay: ({ trajectory }) => loaded().replay(trajectory as ReplayCase),
@@ -152,6 +153,7 @@ window.ridgepoint = {
   unload: answering(api.unload),
   generate: answering(api.generate),
   generateBatch: answering(api.generateBatch),
+  allocatedBytes: answering(api.allocatedBytes),
   profile: answering(api.profile),
   forward: answering(api.forward),
   replay: answering(api.replay),
