@@ -46,11 +46,12 @@ export type { DeviceProfile } from "./gpu/profile";
 export { calibrate } from "./measure/calibrate";
 export { type LineChart, type LineSeries, lineChartSvg } from "./measure/charts";
 export { measuredRoofs, predictedTokensPerSecond } from "./measure/measured-roofs";
-export { asRunDocument, type MergedReport, mergedReport, type RunDocument } from "./measure/merged-report";
+export { type MergedReport, mergedReport } from "./measure/merged-report";
 export type { Profile, ProfileMode } from "./measure/profile";
 export { publishedRooflineSvg } from "./measure/published-figures";
 export { type CompareDocument, renderReport } from "./measure/report";
 export { rooflineSvg } from "./measure/roofline-figure";
+export { asRunDocument, type RunDocument } from "./measure/run-documents";
 export { type Interval, median, shareInterval95, spread } from "./measure/statistics";
 export {
   defaultSettings,

@@ -64,7 +64,7 @@ async function report(files: readonly string[], flags: ReportFlags): Promise<voi
 export function registerReport(program: Command): void {
   program
     .command("report")
-    .description("one page out of the JSON documents of compare, sweep, eval and calibrate")
+    .description("one page out of the JSON documents of compare, sweep, eval, bench and calibrate")
     .argument("<files...>", "JSON documents, or a sweep's .jsonl")
     .option("--out <dir>", "where the page is written", "report")
     .option("--json", "print one JSON document on stdout")

@@ -1,9 +1,10 @@
 /** Sweeps without a device: plans, shards, merging, CSV, figures, the report page, accuracy under parallelism. */
 import { describe, expect, test } from "vitest";
-import { asRunDocument, mergedReport } from "../../../src/measure/merged-report";
+import { mergedReport } from "../../../src/measure/merged-report";
 import { accuracyUnderParallelism } from "../../../src/measure/parallelism";
 import { DEVICE_PRESETS } from "../../../src/measure/presets";
 import { publishedPoints, publishedRooflineSvg } from "../../../src/measure/published-figures";
+import { asRunDocument, type BenchDocument } from "../../../src/measure/run-documents";
 import {
   defaultSettings,
   planSweep,
@@ -199,14 +200,7 @@ describe("the papers' roofline", () => {
     const of = (series: string) => points.filter((point) => point.series.includes(series));
     for (const point of of("decode")) expect(point.gflops).toBeCloseTo(point.intensity * 768, 6);
     expect(of("prefill").map(({ gflops }) => gflops)).toEqual([154_800]);
-    expect(of("no cache").map(({ boundBy }) => boundBy)).toEqual([
-      "memory",
-      "memory",
-      "compute",
-      "compute",
-      "compute",
-      "compute",
-    ]);
+    expect(of("no cache").map(({ boundBy }) => boundBy)).toEqual(["memory", "memory", "compute", "compute", "compute"]);
     const dual = of("dual cache").map(({ intensity }) => intensity);
     expect(Math.max(...dual) / Math.min(...dual)).toBeLessThan(1.1);
   });
@@ -248,6 +242,25 @@ describe("the merged report", () => {
     expect(csv?.split("\r\n")).toHaveLength(sweeps.flatMap(({ points }) => points).length + 2);
   });
 
+  test("shows benchmarks, the papers' predictions and the leading terms", () => {
+    const row = { model: "m", batch: 2, forwards: 9, dispatches: 90, allocatedBytes: 1e6 };
+    const rate = { median: 12.5, mad: 0.125 };
+    const bench: BenchDocument = {
+      command: "bench",
+      device: CALIBRATION.device,
+      rows: [
+        { ...row, name: "tg8", status: "ok", tokensPerSecond: rate, ns: { median: 1e9, mad: 0 } },
+        { ...row, name: "pp9", status: "out-of-memory", tokensPerSecond: null, ns: null },
+      ],
+    };
+    const { html, csv } = mergedReport([bench, documentOf("block")]);
+    for (const word of ["12.5 ± 1.0 %", "out-of-memory", "LLaDA-8B, dual cache", "O(K·B·G·d²)", "GeForce RTX 4070"]) {
+      expect(html).toContain(word);
+    }
+    expect(csv).not.toBeNull();
+    expect(mergedReport([bench]).csv).toBeNull();
+  });
+
   test("says when shards are missing", () => {
     const { html } = mergedReport([documentOf("steps", { index: 1, of: 2 })]);
     expect(html).toMatch(/\d+ of \d+ points; the others were not measured yet/);
@@ -260,6 +273,7 @@ describe("the merged report", () => {
       {},
       { command: "tokenize" },
       { command: "sweep", device: {} },
+      { command: "bench", device: {} },
       { command: "compare", error: {} },
     ]) {
       expect(() => asRunDocument(value, "x.json")).toThrow(/^x\.json: /);
