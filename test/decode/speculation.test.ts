@@ -1,12 +1,14 @@
 /** Speculation is never seen in the text: plain decoding, in fewer forwards. J22 and what follows from losslessness for each source of drafts. */
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { autoregressive } from "../../src/decode/autoregressive";
 import { type BlockDiffusionOptions, blockDiffusion } from "../../src/decode/block-diffusion";
 import { Canvas, NO_TOKEN } from "../../src/decode/canvas";
 import type { Decoder, DecoderContext } from "../../src/decode/decoder";
 import type { SelfSpeculation } from "../../src/decode/freedave";
+import { guidedFinalization } from "../../src/decode/guided-finalization";
 import { type MaskedDiffusionOptions, maskedDiffusion } from "../../src/decode/masked-diffusion";
 import { promptLookup } from "../../src/decode/prompt-lookup";
+import type { ReplayCase } from "../../src/decode/replay";
 import { type Assistant, type Forwarded, runDecoder } from "../../src/decode/runner";
 import { lladaSchedule } from "../../src/decode/schedule";
 import { type ShiftedBlockDiffusionOptions, shiftedBlockDiffusion } from "../../src/decode/shifted-block-diffusion";
@@ -15,8 +17,10 @@ import { autoregressiveDrafter, diffusionDrafter } from "../../src/decode/specul
 import type { Engine } from "../../src/model/engine";
 import type { LoadedEngine } from "../../src/model/load";
 import { GREEDY, type Metric, type Sampling } from "../../src/model/pass";
-import { loadGolden } from "../support/goldens";
+import { fetchJson, loadGolden } from "../support/goldens";
 import { loadRandom } from "../support/random-model";
+
+vi.setConfig({ testTimeout: 300_000 });
 
 const MASK = 200;
 const SAMPLING: Sampling = { ...GREEDY, suppress: [200, 201, 202, 203, 204, 205, 206, 207] };
@@ -124,13 +128,11 @@ describe("autoregressive", () => {
     test("the text is that of plain decoding, greedy and drawn, with and without a stop id", async () => {
       for (const [tokens, seed] of [
         [prompt(9), 1],
-        [prompt(33, 2), 2],
         [range(0, 30).map((i) => 5 + (i % 4)), 3],
       ] as const) {
         for (const sampling of [SAMPLING, { ...SAMPLING, temperature: 0.8, topK: 20, seed }]) {
           const whole = await decode(llama, plain, canvasOf(tokens), { sampling });
           for (const [draftTokens, stopIds] of [
-            [1, []],
             [4, []],
             [5, [whole.tokens[tokens.length + 11] as number]],
           ] as const) {
@@ -344,4 +346,60 @@ describe("J22 self-speculation", () => {
     const speculation = { states: 2, base: 40, tally: newTally() };
     await expect(decode(llada, masked({ cache: "dual" })({ speculation }), canvasOf(9, 16))).rejects.toThrow(/self-speculation/);
   });
+});
+
+describe("guided diffusion", () => {
+  let dream: Engine;
+  let guide: Engine;
+  beforeAll(async () => {
+    [dream, guide] = [await golden("dream"), await golden("dream")];
+  }, 120_000);
+
+  type Guided = Required<ReplayCase> & { readonly drafted: number; readonly accepted: number };
+  test.each(["guided-p0", "guided-p1", "guided-p2"])(
+    "%s: the whole trajectory of an independent implementation",
+    async (name) => {
+      const expected = await fetchJson<Guided>(`guided/${name}.json`);
+      for (const guideRows of [128, 5]) {
+        const tally = newTally();
+        const canvas = new Canvas(expected.canvas, expected.prompt.length, MASK);
+        const guideCanvas = new Canvas(expected.prompt, expected.prompt.length, NO_TOKEN);
+        const decoder: MakeDecoder = (context) =>
+          guidedFinalization(context, {
+            decoder: (at) =>
+              maskedDiffusion(at, {
+                blockLength: expected.params.block_length as number,
+                cache: "none",
+                shift: true,
+                guidance: 0,
+                earlyStop: false,
+                selection: { rule: "schedule", metric: "confidence" },
+                schedule: null,
+              }),
+            guideCanvas,
+            guideRows,
+            tally,
+          });
+        const { tokens, forwards } = await decode(dream, decoder, canvas, {
+          assistant: { engine: guide, canvas: guideCanvas, sampling: SAMPLING },
+        });
+        const full = forwards.filter(({ kind }) => kind === "full");
+        const want = expected.passes.filter(({ kind }) => kind === "full");
+        expect(full.map(({ rows }) => rows)).toEqual(want.map(({ rows }) => rows));
+        expect(full.map(({ revealed }) => revealed.map(({ position, id }) => [position, id]))).toEqual(
+          want.map(({ committed }) => committed.map(([position, id]) => [position, id])),
+        );
+        full.forEach(({ revealed }, i) => {
+          revealed.forEach(({ confidence }, j) => {
+            expect(confidence).toBeCloseTo(want[i]?.committed[j]?.[2] as number, 2);
+          });
+        });
+        expect(tokens).toEqual(expected.final);
+        expect([tally.drafted, tally.accepted, tally.draftForwards]).toEqual([expected.drafted, expected.accepted, want.length]);
+        // In passes of five rows the guide needs several forwards for what it reads at once.
+        if (guideRows === 128) expect(forwards).toHaveLength(expected.nfe);
+        else expect(tally.verifyForwards).toBeGreaterThan(want.length);
+      }
+    },
+  );
 });
