@@ -16,15 +16,19 @@ export async function closeAll(): Promise<void> {
   for (const close of [...closers].reverse()) await close().catch(() => undefined);
 }
 
+let ending = false;
+
+/** Whether a signal has asked the process to end: what fails from then on failed because of it. */
+export const isEnding = (): boolean => ending;
+
 /** Exit status after Ctrl-C, by convention 128 + SIGINT. */
 const INTERRUPTED = 130;
 
 /** On Ctrl-C or a request to end: closes the browser and the server, then exits with 130. A second signal exits at once. */
 export function closeOnSignals(): void {
-  let closing = false;
   const stop = () => {
-    if (closing) process.exit(INTERRUPTED);
-    closing = true;
+    if (ending) process.exit(INTERRUPTED);
+    ending = true;
     void closeAll().finally(() => process.exit(INTERRUPTED));
   };
   process.on("SIGINT", stop);

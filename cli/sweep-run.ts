@@ -1,6 +1,7 @@
 /** Runs the tasks of a sweep: model by model, a new browser after a crash or a time-out, every point handed out as it is there. */
 import { ensure, RidgepointError } from "../src/errors";
 import type { Calibration, SweepPoint, SweepTask } from "../src/index";
+import { isEnding } from "./cleanup";
 import type { Problem } from "./evaluation-dataset";
 import type { ModelSpec } from "./models";
 import { ProgressLine } from "./output";
@@ -23,6 +24,10 @@ export interface SweepRun {
   /** Called once the device is known, before any point; gives its roofs. */
   readonly onDevice: (device: DeviceDocument, calibrate: () => Promise<Calibration>) => Promise<Calibration>;
   readonly onPoint: (point: SweepPoint) => void;
+  /** Opens a browser with a page. Default {@link withSession}. */
+  readonly open?: typeof withSession;
+  /** Whether the command was asked to end. Default {@link isEnding}. */
+  readonly ending?: () => boolean;
 }
 
 /** Positions that a task needs: prompt and answer, and the rest of a last block that lies on the absolute grid, and one place more. */
@@ -49,6 +54,7 @@ const inLoadOrder = (tasks: readonly SweepTask[]): SweepTask[] => {
 
 /** Runs every task. Failures that a sweep survives are points; whatever else is thrown ends it. */
 export async function runSweep(run: SweepRun): Promise<void> {
+  const { open = withSession, ending = isEnding } = run;
   const waiting = inLoadOrder(run.tasks);
   const progress = new ProgressLine();
   let calibration: Calibration | null = null;
@@ -57,6 +63,8 @@ export async function runSweep(run: SweepRun): Promise<void> {
     progress.update({ kind: "progress", phase: `sweep ${task.sweep}`, loaded, total: run.total, file: task.key });
   };
   const finish = (point: SweepPoint): boolean => {
+    // The browser was closed under it: the point is still to be measured.
+    ensure(!ending(), "abort", "interrupted; --resume goes on");
     run.onPoint(point);
     waiting.shift();
     progress.done();
@@ -92,7 +100,7 @@ export async function runSweep(run: SweepRun): Promise<void> {
     ensure(waiting.length < left, "browser", () => `the browser ended before ${waiting[0]?.key} was begun`);
     left = waiting.length;
     try {
-      await withSession(run.options, [...run.specs.values()], work);
+      await open(run.options, [...run.specs.values()], work);
     } catch (cause) {
       // A page that could not even be closed after its last point was measured.
       if (!(cause instanceof RidgepointError) || cause.code !== "browser" || waiting.length === left) throw cause;
