@@ -11,7 +11,7 @@ describe.each(models)("%s", (model) => {
   let loaded: LoadedEngine;
   beforeAll(async () => {
     loaded = await loadGolden(`trajectories/${model}`);
-  });
+  }, 120_000);
   afterAll(() => loaded.engine.dispose());
 
   const cases = paths.filter((path) => path.includes(`/${model}/`)).map((path) => path.split("/")[5] as string);
