@@ -1,25 +1,15 @@
 /** Plays passes on the device: writes plans, encodes the recorded dispatches, reads answers back. Knows rows, not decoders. */
-import { ensure, RidgepointError } from "../errors";
+import { ensure } from "../errors";
 import { READBACK } from "../gpu/buffers";
 import type { Gpu } from "../gpu/device";
 import { timePasses } from "../gpu/timestamps";
-import { ANSWER_BYTES, MOST_TOPS } from "../kernels/answer";
+import { ANSWER_BYTES } from "../kernels/answer";
 import type { Dispatch } from "../kernels/dispatch";
 import type { ModelConfig } from "./config";
 import { Forward } from "./forward";
-import {
-  type Answer,
-  extentOf,
-  GREEDY,
-  type Pass,
-  type Row,
-  readAnswers,
-  readTop,
-  type Sampling,
-  type TopToken,
-  takenOf,
-} from "./pass";
-import { type Recorded, Recorder, type Stretch } from "./recorder";
+import { type Answer, extentOf, GREEDY, type Pass, type Row, type Sampling } from "./pass";
+import { Readback } from "./readback";
+import { type Recorded, Recorder } from "./recorder";
 import { freeScratch, type Scratch } from "./scratch";
 import type { ModelWeights } from "./weights";
 
@@ -90,7 +80,7 @@ export class Engine implements Player {
   readonly #forward: Forward;
   readonly #plans: GPUBindGroup;
   readonly #recorder: Recorder;
-  readonly #staging: GPUBuffer;
+  readonly #readback: Readback;
 
   private constructor(
     gpu: Gpu,
@@ -105,7 +95,7 @@ export class Engine implements Player {
     this.#weights = weights;
     this.#scratch = scratch;
     this.#forward = forward;
-    this.#staging = staging;
+    this.#readback = new Readback(gpu, scratch, staging, this.counts);
     this.#recorder = new Recorder(forward, scratch);
     this.#plans = gpu.device.createBindGroup({
       label: "plans",
@@ -163,46 +153,9 @@ export class Engine implements Player {
     if (sampling.suppress.length > 0) queue.writeBuffer(suppress, 0, Uint32Array.from(sampling.suppress));
     if (sampling.bias?.length) queue.writeBuffer(biases, 0, biasWords(sampling.bias));
     queue.writeBuffer(plans, 0, this.#recorder.words, 0, this.#recorder.bytes / 4);
-    const stretches = recorded.flatMap((record) => record.stretches);
-    const timed = await this.#play(recorded, stretches);
-    const bytes = await this.#mapAnswers(stretches);
-    const tops = await this.#readTops(recorded, sampling.tops ?? 0);
-    let at = 0;
-    const results: PassResult[] = [];
-    for (const [i, record] of recorded.entries()) {
-      const answers: Answer[] = [];
-      for (const stretch of record.stretches) {
-        answers.push(...(await this.#answersOf(stretch, bytes, at, record)));
-        at += stretch.count;
-      }
-      const told = tops ? answers.map((answer) => ({ ...answer, top: tops(record.indexOf(answer.goal)) })) : answers;
-      results.push({ answers: told, dispatches: record.dispatches, ...timed[i] });
-    }
-    return results;
-  }
-
-  /** The most probable tokens of every answer of a submit, by its index; null where none were asked for. */
-  async #readTops(recorded: readonly Recorded[], count: number): Promise<((index: number) => TopToken[]) | null> {
-    const answers = recorded.reduce((end, { answers: { first, count: some } }) => Math.max(end, first + some), 0);
-    if (count === 0 || answers === 0) return null;
-    const size = answers * MOST_TOPS * 8;
-    const bytes = await this.gpu.read(this.#scratch.buffers.tops, 0, size);
-    this.counts.readbacks++;
-    this.counts.bytesRead += size;
-    return (index) => readTop(bytes, index, count);
-  }
-
-  /** Answers of a stretch that came back at `at`; where more were revealed than there was room for, all are fetched. */
-  async #answersOf(stretch: Stretch, bytes: ArrayBuffer, at: number, { probed }: Recorded): Promise<Answer[]> {
-    const { from, count, chosen } = stretch;
-    if (from === "answers" || !chosen) return readAnswers(bytes, at, count, probed);
-    const taken = takenOf(bytes, at);
-    if (taken <= count) return readAnswers(bytes, at, taken);
-    const all: Stretch = { from: "answers", ...chosen };
-    const encoder = this.gpu.device.createCommandEncoder();
-    this.#copyOut(encoder, [all]);
-    this.gpu.device.queue.submit([encoder.finish()]);
-    return readAnswers(await this.#mapAnswers([all]), 0, chosen.count).filter(({ revealed }) => revealed);
+    const timed = await this.#play(recorded);
+    const answers = await this.#readback.read(recorded, sampling.tops ?? 0);
+    return recorded.map(({ dispatches }, i) => ({ answers: answers[i] as Answer[], dispatches, ...timed[i] }));
   }
 
   /**
@@ -268,10 +221,7 @@ export class Engine implements Player {
   }
 
   /** Encodes and submits, answers copied for the host; what a timed run measured comes back, pass by pass. */
-  async #play(
-    recorded: readonly Recorded[],
-    stretches: readonly Stretch[],
-  ): Promise<Pick<PassResult, "passNs" | "dispatchNs">[]> {
+  async #play(recorded: readonly Recorded[]): Promise<Pick<PassResult, "passNs" | "dispatchNs">[]> {
     const { device } = this.gpu;
     const lists = recorded.map(({ dispatches }) => dispatches);
     this.counts.submits++;
@@ -285,7 +235,7 @@ export class Engine implements Player {
         pass.end();
       }
     }
-    this.#copyOut(encoder, stretches);
+    this.#readback.copy(encoder, recorded);
     device.queue.submit([encoder.finish()]);
     return timed ?? lists.map(() => ({}));
   }
@@ -306,37 +256,10 @@ export class Engine implements Player {
     });
   }
 
-  /** Copies stretches to where the host maps them, one behind the other. */
-  #copyOut(encoder: GPUCommandEncoder, stretches: readonly Stretch[]): void {
-    let at = 0;
-    for (const { from, first, count } of stretches) {
-      const bytes = count * ANSWER_BYTES;
-      encoder.copyBufferToBuffer(this.#scratch.buffers[from], first * ANSWER_BYTES, this.#staging, at, bytes);
-      at += bytes;
-    }
-  }
-
-  async #mapAnswers(stretches: readonly Stretch[]): Promise<ArrayBuffer> {
-    const bytes = stretches.reduce((sum, { count }) => sum + count, 0) * ANSWER_BYTES;
-    if (bytes === 0) return new ArrayBuffer(0);
-    try {
-      await this.#staging.mapAsync(GPUMapMode.READ, 0, bytes);
-      this.counts.readbacks++;
-      this.counts.bytesRead += bytes;
-      const copy = this.#staging.getMappedRange(0, bytes).slice(0);
-      this.#staging.unmap();
-      this.gpu.check();
-      return copy;
-    } catch (cause) {
-      this.gpu.check();
-      throw new RidgepointError("device-lost", `answers could not be read back: ${String(cause)}`, { cause });
-    }
-  }
-
   /** Frees weights, cache and activations; the device stays open. */
   dispose(): void {
     for (const buffer of this.#weights.buffers) this.gpu.buffers.destroy(buffer);
-    this.gpu.buffers.destroy(this.#staging);
+    this.#readback.dispose();
     freeScratch(this.gpu, this.#scratch);
   }
 }

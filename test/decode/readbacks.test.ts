@@ -51,13 +51,13 @@ describe("readbacks", () => {
     ["mdlm", { genLength: 64, blockLength: 32, cache: "none", threshold: 0.9 }],
     ["block", { genLength: 64, threshold: 0.9 }],
   ] as const)(
-    "%s with a threshold: fewer than forwards, few forwards for nothing, the same tokens and forwards",
+    "%s with a threshold: no more than forwards, two answers' bytes a token, few forwards for nothing",
     async (name, options) => {
       const result = await run(name, options);
       const { readbacks, bytesRead, droppedForwards, forwards, ids } = result;
-      console.info(JSON.stringify({ name, readbacks, bytesRead, droppedForwards, forwards, tokens: ids.length }));
-      expect(readbacks).toBeLessThanOrEqual(forwards);
-      expect(bytesRead).toBeLessThanOrEqual(128 * ids.length);
+      // A pass that reveals far more than the ones before it takes a second readback: at most one a block, where its end falls at once.
+      expect(readbacks).toBeLessThanOrEqual(forwards + 1);
+      expect(bytesRead).toBeLessThanOrEqual(2 * 48 * ids.length);
       expect(droppedForwards).toBeLessThanOrEqual(0.35 * forwards);
     },
   );
