@@ -31,7 +31,7 @@ HIDDEN = -1e4
 
 @dataclass(frozen=True)
 class Options:
-    per_step: int = 1  # tokens revealed a forward
+    per_step: int = 1  # tokens revealed a forward: a block's masks over BLOCK / per_step forwards, as LLaDA spreads them
     threshold: float | None = None  # instead: all of at least this confidence, at least one
     cache: str = "none"  # mdlm: none, prefix, dual
 
@@ -85,10 +85,16 @@ def propose(m: LM, h: Tensor) -> tuple[Tensor, Tensor]:
     return logits.softmax(-1).max(-1)
 
 
-def choose(confidence: Tensor, masked: Tensor, options: Options) -> Tensor:
-    """Which of [B, N] to reveal."""
+def spread(masks: int, options: Options) -> list[int]:
+    """Tokens that each forward of a block with so many masks reveals (LLaDA, get_num_transfer_tokens)."""
+    steps = BLOCK // options.per_step
+    return [masks // steps + (i < masks % steps) for i in range(steps)]
+
+
+def choose(confidence: Tensor, masked: Tensor, options: Options, count: int) -> Tensor:
+    """Which of [B, N] to reveal: the `count` most confident, or all over the threshold and at least one."""
     c = torch.where(masked, confidence, -1.0)
-    best = torch.zeros_like(masked).scatter_(1, c.argsort(1, descending=True, stable=True)[:, : options.per_step], True)
+    best = torch.zeros_like(masked).scatter_(1, torch.argsort(c, dim=1, descending=True, stable=True)[:, :count], True)
     if options.threshold is not None:
         best = torch.zeros_like(masked).scatter_(1, c.argmax(1, keepdim=True), True) | (c >= options.threshold)
     return best & masked
@@ -120,6 +126,7 @@ def mdlm(m: LM, prompts: Tensor, options: Options) -> tuple[Tensor, Tensor]:
         stop = start + BLOCK
         x[finished, start:] = EOS
         cache = Cache(m.c, B, S)
+        counts = spread(BLOCK, options)
         step = 0
         while True:
             masked = x[:, start:stop] == MASK
@@ -132,7 +139,8 @@ def mdlm(m: LM, prompts: Tensor, options: Options) -> tuple[Tensor, Tensor]:
             h = m.hidden(x[:, cache.places], cache.places, dense(), cache)
             first = start - 1 - int(cache.places[0])
             confidence, token = propose(m, h[:, first : first + BLOCK])
-            x[:, start:stop] = torch.where(choose(confidence, masked, options), token, x[:, start:stop])
+            count = counts[step] if step < len(counts) else 1
+            x[:, start:stop] = torch.where(choose(confidence, masked, options, count), token, x[:, start:stop])
             step += 1
         finished |= (x[:, start:stop] == EOS).any(1)
     return x[:, P:], forwards
@@ -155,6 +163,10 @@ def block(m: LM, prompts: Tensor, options: Options) -> tuple[Tensor, Tensor]:
         stop = start + BLOCK
         x[finished, start:] = EOS
         cache.places = torch.arange(start, stop)
+        if start >= P:  # the commit pass before it has answered a block's first place (Fast-dLLM v2)
+            x[:, start] = torch.where(finished, EOS, propose(m, before)[1][:, 0])
+        counts = spread(int((x[:1, start:stop] == MASK).sum()) or BLOCK, options)
+        step = 0
         while True:
             masked = x[:, start:stop] == MASK
             running = masked.any(1)
@@ -163,7 +175,9 @@ def block(m: LM, prompts: Tensor, options: Options) -> tuple[Tensor, Tensor]:
             forwards += running
             h = m.hidden(x[:, start:stop], cache.places, dense(sees[start:stop]), cache)
             confidence, token = propose(m, torch.cat([before, h[:, :-1]], 1))
-            x[:, start:stop] = torch.where(choose(confidence, masked, options), token, x[:, start:stop])
+            count = counts[step] if step < len(counts) else 1
+            x[:, start:stop] = torch.where(choose(confidence, masked, options, count), token, x[:, start:stop])
+            step += 1
         before = m.hidden(x[:, start:stop], cache.places, dense(sees[start:stop]), cache)[:, -1:]  # the commit pass
         finished |= (x[:, max(start, P) : stop] == EOS).any(1)
         if finished.all():
