@@ -80,6 +80,7 @@ describe("speculative decoding on a symbolic model", () => {
     const whole = (await plain()).canvas.tokens;
     const stop = whole[P + 9] as number;
     const canvas = new Canvas(prompt(P), P, NO_TOKEN);
+    // biome-ignore lint/correctness/useYield: a drafter may run passes, this one has none to run
     const drafter = function* (count: number) {
       return whole.slice(canvas.length, canvas.length + count);
     };
