@@ -60,6 +60,7 @@ export class Readback {
     const encoder = this.#gpu.device.createCommandEncoder();
     this.#copy(encoder, [all]);
     this.#gpu.device.queue.submit([encoder.finish()]);
+    this.#counts.submits++;
     return readAnswers(await this.#map([all]), 0, chosen.count).filter(({ revealed }) => revealed);
   }
 

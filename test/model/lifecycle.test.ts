@@ -415,7 +415,8 @@ describe("generations", () => {
       expect(timings.predicted_per_second).toBeCloseTo((1e9 * ids.length) / timings.decodeNs, 6);
       expect(tokensPerForward).toBeCloseTo(ids.length / forwards, 9);
       expect(tokensPerSecond).toBeCloseTo((1e9 * ids.length) / timings.wallNs, 6);
-      expect(submits).toBeLessThanOrEqual(forwards);
+      // One more where a pass revealed far more than there was room for in its report.
+      expect(submits).toBeLessThanOrEqual(forwards + 1);
       expect(readbacks).toBeLessThanOrEqual(submits);
       expect(dispatches).toBeGreaterThan(forwards);
       expect(arithmeticIntensity).toBeCloseTo(flopsPerToken / bytesPerToken, 9);
