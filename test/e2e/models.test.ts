@@ -137,6 +137,28 @@ describe("generate", () => {
     if (model !== "builtin:ar") expect(answer.ids).toEqual(answer.canvas.slice(answer.usage.promptTokens));
   });
 
+  test.each([
+    ["builtin:ar", ["--speculate", "prompt-lookup:tokens=4"]],
+    ["builtin:ar", ["--speculate", "draft:tokens=6", "--draft-model", "builtin:mdlm"]],
+    ["builtin:mdlm", ["--gen-length", "32", "--block-length", "16", "--speculate", "self:states=2"]],
+  ])("%s %j answers as without", async (model, options) => {
+    const args = ["generate", "--model", model, "--chat", question];
+    const plain = await document([...args, ...options.slice(0, options.indexOf("--speculate"))]);
+    const { ids, text, nfe, speculation } = await document([...args, ...options]);
+    expect({ ids, text }).toEqual({ ids: plain.ids, text: plain.text });
+    expect(speculation.drafted).toBeGreaterThan(0);
+    expect(speculation.accepted).toBeLessThanOrEqual(speculation.drafted);
+    if (options.includes("--draft-model")) expect(speculation.verifyForwards).toBeLessThan(plain.nfe);
+    else expect(nfe).toBeLessThanOrEqual(plain.nfe);
+  });
+
+  test("an answer of no given length ends by itself", async () => {
+    const args = ["generate", "--model", "builtin:block", "--chat", question, "--gen-length", "auto", "--max-new-tokens", "96"];
+    const { text, finishReason } = await document([...args, "--threshold", "0.9"]);
+    expect(text).toMatch(/#### \d\d/);
+    expect(finishReason).toBe("stop");
+  });
+
   test("the streamed text is the document's text", async () => {
     const args = ["generate", "--model", "builtin:ar", "--chat", question];
     const { stdout, status } = await run(args);
