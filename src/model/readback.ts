@@ -7,6 +7,16 @@ import { type Answer, readAnswers, readTop, type TopToken, takenOf } from "./pas
 import type { Recorded, Stretch } from "./recorder";
 import type { Scratch } from "./scratch";
 
+/** A stretch that came back. */
+interface Read {
+  readonly stretch: Stretch;
+  readonly bytes: ArrayBuffer;
+  /** Where it lies in the bytes, in answers. */
+  readonly at: number;
+  /** Answers that its reveal took: more than its count where there was no room. */
+  readonly taken: number;
+}
+
 export class Readback {
   readonly #gpu: Gpu;
   readonly #scratch: Scratch;
@@ -29,39 +39,52 @@ export class Readback {
     );
   }
 
-  /** Waits for the copies; gives the answers of each pass, with so many of the most probable tokens beside each. */
+  /**
+   * Waits for the copies; gives the answers of each pass, with so many of the most probable tokens beside each. Where more was revealed than there was
+   * room for, all answers of those reveals are fetched in one further copy.
+   */
   async read(recorded: readonly Recorded[], tops: number): Promise<Answer[][]> {
-    const bytes = await this.#map(recorded.flatMap(({ stretches }) => stretches));
+    const read = await this.#stretches(recorded.flatMap(({ stretches }) => stretches));
+    const full = read.flatMap(({ stretch: { count, chosen }, taken }) => (chosen && taken > count ? [chosen] : []));
+    const fetched = await this.#fetch(full);
     const topOf = await this.#tops(recorded, tops);
-    const results: Answer[][] = [];
-    let at = 0;
-    for (const record of recorded) {
-      const answers: Answer[] = [];
-      for (const stretch of record.stretches) {
-        answers.push(...(await this.#answersOf(stretch, bytes, at, record)));
-        at += stretch.count;
-      }
-      results.push(topOf ? answers.map((answer) => ({ ...answer, top: topOf(record.indexOf(answer.goal)) })) : answers);
-    }
-    return results;
+    let next = 0;
+    return recorded.map(({ stretches, probed, indexOf }) => {
+      const answers = stretches.flatMap(({ count, chosen }): Answer[] => {
+        const { bytes, at, taken } = read[next++] as Read;
+        if (!chosen) return readAnswers(bytes, at, count, probed);
+        if (taken <= count) return readAnswers(bytes, at, taken);
+        const whole = fetched.shift() as Read;
+        return readAnswers(whole.bytes, whole.at, chosen.count).filter(({ revealed }) => revealed);
+      });
+      return topOf ? answers.map((answer) => ({ ...answer, top: topOf(indexOf(answer.goal)) })) : answers;
+    });
   }
 
   dispose(): void {
     this.#gpu.buffers.destroy(this.#staging);
   }
 
-  /** Answers of a stretch that came back at `at`; where more were revealed than there was room for, all are fetched. */
-  async #answersOf(stretch: Stretch, bytes: ArrayBuffer, at: number, { probed }: Recorded): Promise<Answer[]> {
-    const { count, chosen } = stretch;
-    if (!chosen) return readAnswers(bytes, at, count, probed);
-    const taken = takenOf(bytes, at);
-    if (taken <= count) return readAnswers(bytes, at, taken);
-    const all: Stretch = { from: "answers", ...chosen };
+  /** What was copied of stretches lying one behind the other, and how many answers each reveal took. */
+  async #stretches(stretches: readonly Stretch[]): Promise<Read[]> {
+    const bytes = await this.#map(stretches);
+    let end = 0;
+    return stretches.map((stretch) => {
+      const at = end;
+      end += stretch.count;
+      return { stretch, bytes, at, taken: stretch.chosen ? takenOf(bytes, at) : stretch.count };
+    });
+  }
+
+  /** Every answer of reveals whose reports had no room, in a submit of its own. */
+  async #fetch(chosen: readonly { readonly first: number; readonly count: number }[]): Promise<Read[]> {
+    if (chosen.length === 0) return [];
+    const stretches = chosen.map((range): Stretch => ({ from: "answers", ...range }));
     const encoder = this.#gpu.device.createCommandEncoder();
-    this.#copy(encoder, [all]);
+    this.#copy(encoder, stretches);
     this.#gpu.device.queue.submit([encoder.finish()]);
     this.#counts.submits++;
-    return readAnswers(await this.#map([all]), 0, chosen.count).filter(({ revealed }) => revealed);
+    return this.#stretches(stretches);
   }
 
   /** The most probable tokens of every answer of a submit, by its index; null where none were asked for. */
