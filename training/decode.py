@@ -24,6 +24,7 @@ from corpus import stream
 from model import LM, Cache, Config, dense
 from objectives import BLOCK
 from tokenizer import ASSISTANT, EOS, MASK, USER
+from train import RECIPES
 
 LENGTH = 64  # of the canvas after the prompt
 HIDDEN = -1e4
@@ -49,7 +50,7 @@ def load(folder: Path) -> tuple[LM, str, Tokenizer]:
         t = Tokenizer.from_file(str(folder.parent.parent / "tokenizer.json"))
         m = LM(Config(vocabulary=t.get_vocab_size()))
         m.load_state_dict(torch.load(folder / "checkpoint.pt")["weights"])
-        return m.eval(), folder.name, t
+        return m.eval(), RECIPES[folder.name].objective, t
     from export import from_hf
 
     config = json.loads((folder / "config.json").read_text())

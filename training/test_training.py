@@ -71,11 +71,11 @@ class Steps(unittest.TestCase):
 
     def test_a_run_that_was_stopped_and_resumed_is_the_run_that_was_not(self):
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, str(Path(train.__file__)), "ar", "--threads", "1"]
+            command = [sys.executable, str(Path(train.__file__)), "base", "--threads", "1"]
             for name, stops in (("whole", [10]), ("halves", [3, 10])):
                 for stop in stops:
                     subprocess.run([*command, "--runs", f"{folder}/{name}", "--steps", str(stop)], check=True, capture_output=True)
-            a, b = (torch.load(Path(folder, name, "1", "ar", "checkpoint.pt"))["weights"] for name in ("whole", "halves"))
+            a, b = (torch.load(Path(folder, name, "1", "base", "checkpoint.pt"))["weights"] for name in ("whole", "halves"))
             for key in a:
                 torch.testing.assert_close(a[key], b[key], rtol=0, atol=0)
 

@@ -1,7 +1,8 @@
 """Trains one model of the family on the CPU.
 
-    python training/train.py ar    --seed 1
-    python training/train.py block --seed 1      # from runs/1/ar
+    python training/train.py base  --seed 1
+    python training/train.py ar    --seed 1      # from runs/1/base
+    python training/train.py block --seed 1      # from runs/1/base
     python training/train.py mdlm  --seed 1      # from runs/1/block
 
 Writes runs/SEED/MODEL/checkpoint.pt (weights, optimizer, step) every --save-every steps and log.jsonl beside it. Started
@@ -37,6 +38,7 @@ WARMUP = 60
 
 @dataclass(frozen=True)
 class Recipe:
+    objective: str
     init: str | None  # the model it starts from
     steps: int
     muon: float  # learning rate of the matrices
@@ -44,9 +46,10 @@ class Recipe:
 
 
 RECIPES = {
-    "ar": Recipe(None, 3000, 4e-3, 2e-3),
-    "block": Recipe("ar", 5000, 3e-3, 1e-3),
-    "mdlm": Recipe("block", 4000, 1.5e-3, 6e-4),
+    "base": Recipe("ar", None, 3000, 4e-3, 2e-3),
+    "ar": Recipe("ar", "base", 2500, 2e-3, 1e-3),
+    "block": Recipe("block", "base", 5000, 3e-3, 1e-3),
+    "mdlm": Recipe("mdlm", "block", 4000, 1.5e-3, 6e-4),
 }
 
 
@@ -75,12 +78,12 @@ def pool(model: str, seed: int, number: int, t: Tokenizer) -> list[Batch]:
     drawn = sorted(itertools.islice(fit, POOL * ROWS), key=lambda s: len(s[0]) + len(s[1]) + 6 * r.random())
     cuts = [drawn[i * ROWS : (i + 1) * ROWS] for i in range(POOL)]
     r.shuffle(cuts)
-    return [collate(model, cut, r, t) for cut in cuts]
+    return [collate(RECIPES[model].objective, cut, r, t) for cut in cuts]
 
 
-def collate(model: str, samples: list[tuple[list[int], list[int]]], r: Random, t: Tokenizer) -> Batch:
+def collate(objective: str, samples: list[tuple[list[int], list[int]]], r: Random, t: Tokenizer) -> Batch:
     longest = max(len(p) + len(a) for p, a in samples)
-    if model == "mdlm":  # decoding starts from a canvas of LONGEST_ANSWER masks whatever the answer's length
+    if objective == "mdlm":  # decoding starts from a canvas of LONGEST_ANSWER masks whatever the answer's length
         full = max(len(p) for p, _ in samples) + LONGEST_ANSWER
         longest = full if r.random() < 0.35 else min(full, longest + r.randint(0, 24))
     T = -(-longest // BLOCK) * BLOCK
@@ -152,7 +155,7 @@ def main() -> None:
             for group in o.param_groups:
                 group["lr"] = lr * rate(step, recipe.steps)
         g = torch.Generator().manual_seed(args.seed * 1_000_003 + step)
-        loss = OBJECTIVES[args.model](m, batches[step % POOL], g)
+        loss = OBJECTIVES[recipe.objective](m, batches[step % POOL], g)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(m.parameters(), 1.0)
         for o in optimizers:
