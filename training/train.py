@@ -5,10 +5,10 @@
     python training/train.py block --seed 1      # from runs/1/base
     python training/train.py mdlm  --seed 1      # from runs/1/block
 
-Writes runs/SEED/MODEL/checkpoint.pt (weights, optimizer, step) every --save-every steps and log.jsonl beside it. Started
-again it goes on from the checkpoint; every batch and every mask is a function of the seed and the step, so a run that was
-stopped and resumed is the run that was not. With --steps beyond the recipe's, a finished model trains on at the last tenth
-of the learning rate.
+Writes runs/SEED/MODEL/checkpoint.pt (weights, optimizer, step) every --save-every steps and log.jsonl beside it. Asked
+to stop (SIGTERM, Ctrl-C) it saves one and ends. Started again it goes on from the checkpoint; every batch and every mask is
+a function of the seed and the step, so a run that was stopped and resumed is the run that was not. With --steps beyond the
+recipe's, a finished model trains on at a tenth of the learning rate.
 """
 
 import argparse
@@ -16,6 +16,7 @@ import ctypes
 import itertools
 import json
 import os
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,9 +146,12 @@ def main() -> None:
         (out / "checkpoint.new").replace(checkpoint)
 
     print(f"{args.model} seed {args.seed}: {sum(p.numel() for p in m.parameters())} parameters, from step {step}", flush=True)
+    stopped = []
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stopped.append(True))
     started, first, losses, batches, number = time.time(), step, [], [], -1
     last = args.steps or recipe.steps
-    while step < last and (args.minutes is None or time.time() - started < 60 * args.minutes):
+    while step < last and not stopped and (args.minutes is None or time.time() - started < 60 * args.minutes):
         if step // POOL != number:
             number = step // POOL
             batches = pool(args.model, args.seed, number, t)
