@@ -6,12 +6,40 @@
 import type { Canvas } from "../../../src/decode/canvas";
 import type { Decoder, DecoderContext, PlannedPass } from "../../../src/decode/decoder";
 import { type Forwarded, type Progress, runDecoder } from "../../../src/decode/runner";
+import type { ModelConfig } from "../../../src/model/config";
 import type { Engine, PassResult } from "../../../src/model/engine";
 import { type Answer, GREEDY, type Metric, type Reveal, type Row } from "../../../src/model/pass";
 
 export const VOCAB = 200;
 export const MASK = 200;
 export const EOS = 199;
+
+/** A small autoregressive model, for what is checked against a configuration. */
+export const CONFIG: ModelConfig = {
+  architecture: "llama",
+  family: "ar",
+  hiddenSize: 64,
+  intermediateSize: 128,
+  numHiddenLayers: 2,
+  numAttentionHeads: 4,
+  numKeyValueHeads: 2,
+  headDim: 16,
+  vocabSize: 208,
+  rmsNormEps: 1e-5,
+  ropeTheta: 1e4,
+  ropeScaling: null,
+  ropeFrequencyFactors: null,
+  maxPositionEmbeddings: 512,
+  tieWordEmbeddings: true,
+  qkvBias: false,
+  qkNorm: false,
+  permutedQueryKey: false,
+  shift: true,
+  bosTokenId: null,
+  eosTokenIds: [EOS],
+  maskTokenId: null,
+  blockLength: null,
+};
 
 /** What the fake model says of one place. */
 export interface Guess {

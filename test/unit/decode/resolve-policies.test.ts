@@ -5,39 +5,15 @@ import { POLICY_NAMES } from "../../../src/decode/policies/index";
 import { type PromptIds, type Resolved, resolve } from "../../../src/decode/resolve";
 import { RidgepointError } from "../../../src/errors";
 import type { ModelConfig } from "../../../src/model/config";
-import { drive, EOS, fixed, hashed, MASK, mix, prompt, type Ran, range } from "./drive";
+import { CONFIG, drive, EOS, fixed, hashed, MASK, mix, prompt, type Ran, range } from "./drive";
 
-const CONFIG: ModelConfig = {
-  architecture: "llama",
-  family: "mdlm",
-  hiddenSize: 64,
-  intermediateSize: 128,
-  numHiddenLayers: 2,
-  numAttentionHeads: 4,
-  numKeyValueHeads: 2,
-  headDim: 16,
-  vocabSize: 208,
-  rmsNormEps: 1e-5,
-  ropeTheta: 1e4,
-  ropeScaling: null,
-  ropeFrequencyFactors: null,
-  maxPositionEmbeddings: 512,
-  tieWordEmbeddings: true,
-  qkvBias: false,
-  qkNorm: false,
-  permutedQueryKey: false,
-  shift: false,
-  bosTokenId: null,
-  eosTokenIds: [EOS],
-  maskTokenId: MASK,
-  blockLength: null,
-};
+const MDLM: ModelConfig = { ...CONFIG, family: "mdlm", shift: false, maskTokenId: MASK };
 const MODELS = {
-  ar: { ...CONFIG, family: "ar", shift: true, maskTokenId: null },
-  mdlm: CONFIG,
-  "mdlm with shift": { ...CONFIG, shift: true },
-  block: { ...CONFIG, family: "block", blockLength: 8 },
-  "block with shift": { ...CONFIG, family: "block", shift: true, blockLength: 16 },
+  ar: CONFIG,
+  mdlm: MDLM,
+  "mdlm with shift": { ...MDLM, shift: true },
+  block: { ...MDLM, family: "block", blockLength: 8 },
+  "block with shift": { ...MDLM, family: "block", shift: true, blockLength: 16 },
 } as const satisfies Record<string, ModelConfig>;
 type Name = keyof typeof MODELS;
 const MASKED: readonly Name[] = ["mdlm", "mdlm with shift"];

@@ -4,33 +4,8 @@ import type { GenerateOptions } from "../../../src/decode/options";
 import { type PromptIds, type ResolveContext, type Resolved, resolve } from "../../../src/decode/resolve";
 import { RidgepointError } from "../../../src/errors";
 import type { ModelConfig } from "../../../src/model/config";
-import { drive, EOS, type FakeModel, fixed, hashed, MASK, prompt, type Ran } from "./drive";
+import { CONFIG, drive, EOS, type FakeModel, fixed, hashed, MASK, prompt, type Ran } from "./drive";
 
-const CONFIG: ModelConfig = {
-  architecture: "llama",
-  family: "ar",
-  hiddenSize: 64,
-  intermediateSize: 128,
-  numHiddenLayers: 2,
-  numAttentionHeads: 4,
-  numKeyValueHeads: 2,
-  headDim: 16,
-  vocabSize: 208,
-  rmsNormEps: 1e-5,
-  ropeTheta: 1e4,
-  ropeScaling: null,
-  ropeFrequencyFactors: null,
-  maxPositionEmbeddings: 512,
-  tieWordEmbeddings: true,
-  qkvBias: false,
-  qkNorm: false,
-  permutedQueryKey: false,
-  shift: true,
-  bosTokenId: null,
-  eosTokenIds: [EOS],
-  maskTokenId: null,
-  blockLength: null,
-};
 const diffusion = { ...CONFIG, maskTokenId: MASK };
 const MODELS = {
   ar: CONFIG,
