@@ -15,16 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
 import stories
 from corpus import stream
-from model import LM, Cache, Config, dense
+from export import load
+from model import LM, Cache, dense
 from objectives import BLOCK
 from tokenizer import ASSISTANT, EOS, MASK, USER
-from train import RECIPES
 
 LENGTH = 64  # of the canvas after the prompt
 HIDDEN = -1e4
@@ -42,21 +41,6 @@ class Decoded:
     texts: list[str]
     forwards: list[int]  # of each
     tokens: list[int]  # of each answer, its end included
-
-
-def load(folder: Path) -> tuple[LM, str, Tokenizer]:
-    """A model, its kind and its tokenizer, from a training run or from an exported checkpoint."""
-    if (folder / "checkpoint.pt").exists():
-        t = Tokenizer.from_file(str(folder.parent.parent / "tokenizer.json"))
-        m = LM(Config(vocabulary=t.get_vocab_size()))
-        m.load_state_dict(torch.load(folder / "checkpoint.pt")["weights"])
-        return m.eval(), RECIPES[folder.name].objective, t
-    from export import from_hf
-
-    config = json.loads((folder / "config.json").read_text())
-    kinds = {"masked_diffusion": "mdlm", "block_diffusion": "block"}
-    m = from_hf(load_file(folder / "model.safetensors"), config)
-    return m.eval(), kinds.get(config.get("generation", {}).get("kind"), "ar"), Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
 @torch.inference_mode()

@@ -1,4 +1,4 @@
-"""Writes a trained model as a Hugging Face checkpoint: model.safetensors (f32, LLaMA names), config.json, tokenizer.json,
+"""Reads trained models, and writes them as Hugging Face checkpoints: model.safetensors (f32, LLaMA names), config.json, tokenizer.json,
 tokenizer_config.json.
 
     python training/export.py training/runs/1/mdlm training/runs/1/mdlm-hf
@@ -10,12 +10,14 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from model import LM, Config
 from objectives import BLOCK
 from tokenizer import EOS, MASK
+from train import RECIPES
 
 TEMPLATE = (
     "{% for m in messages %}{% if m['role']=='user' %}<|user|>{{ m['content'] }}"
@@ -96,9 +98,20 @@ def config_of(c: Config, kind: str) -> dict:
     return config | {"mask_token_id": MASK, "generation": generation | {"attention": ATTENTION[kind], "prompt": "chat"}}
 
 
-def export(run: Path, out: Path) -> None:
-    from decode import load
+def load(folder: Path) -> tuple[LM, str, Tokenizer]:
+    """A model, its kind and its tokenizer, from a training run or from an exported checkpoint."""
+    if (folder / "checkpoint.pt").exists():
+        t = Tokenizer.from_file(str(folder.parent.parent / "tokenizer.json"))
+        m = LM(Config(vocabulary=t.get_vocab_size()))
+        m.load_state_dict(torch.load(folder / "checkpoint.pt")["weights"])
+        return m.eval(), RECIPES[folder.name].objective, t
+    config = json.loads((folder / "config.json").read_text())
+    kinds = {name: kind for kind, name in KINDS.items()}
+    m = from_hf(load_file(folder / "model.safetensors"), config)
+    return m.eval(), kinds.get(config.get("generation", {}).get("kind"), "ar"), Tokenizer.from_file(str(folder / "tokenizer.json"))
 
+
+def export(run: Path, out: Path) -> None:
     m, kind, _ = load(run)
     out.mkdir(parents=True, exist_ok=True)
     save_file(to_hf(m), out / "model.safetensors", metadata={"format": "pt"})
