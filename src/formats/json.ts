@@ -26,7 +26,7 @@ export function parseJsonObject(text: string, what: string): JsonObject {
   ensure(
     isObject(value),
     "bad-file",
-    `${what}: expected a JSON object, got ${Array.isArray(value) ? "an array" : String(value)}`,
+    () => `${what}: expected a JSON object, got ${Array.isArray(value) ? "an array" : String(value)}`,
   );
   return value;
 }

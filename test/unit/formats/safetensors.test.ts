@@ -44,6 +44,13 @@ describe("reading", () => {
     );
   });
 
+  test("names that JavaScript's own objects have are names like others", () => {
+    const names = ["toString", "valueOf", "constructor", "hasOwnProperty"];
+    const list = names.map((name, i) => ({ name, dtype: "F32" as const, shape: [1], data: new Float32Array([i]) }));
+    const read = readSafetensors(writeSafetensors(list));
+    expect(names.map((name) => read.get(name)!.data[0])).toEqual([0, 1, 2, 3]);
+  });
+
   test("writing refuses a shape that does not hold its data, and a name twice", async () => {
     const one = { name: "a", dtype: "F32" as const, shape: [2], data: new Float32Array(2) };
     await refusal(() => writeSafetensors([{ ...one, shape: [3] }]), "bad-option");
