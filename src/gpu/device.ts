@@ -2,7 +2,7 @@
 import { RidgepointError } from "../errors";
 import { BufferLedger } from "./buffers";
 import { PipelineCache } from "./pipelines";
-import type { DeviceProfile } from "./profile";
+import { type DeviceProfile, isSoftware } from "./profile";
 import { measureQuantum } from "./timestamps";
 
 const WANTED_FEATURES = ["timestamp-query", "shader-f16", "subgroups"] as const;
@@ -15,12 +15,13 @@ const WANTED_LIMITS = [
   "maxComputeWorkgroupsPerDimension",
   "maxStorageBuffersPerShaderStage",
 ] as const;
-const SOFTWARE = /swiftshader|lavapipe|llvmpipe|microsoft basic|warp/i;
 
 export interface GpuOptions {
   powerPreference?: GPUPowerPreference;
   /** Features not to ask for, as if the device had none of them (tests of the fallbacks). */
   without?: readonly string[];
+  /** Kernel variants that were found best on this device, by key; without an entry, what is shipped for its architecture, or a default, runs. */
+  tuning?: Readonly<Record<string, string>>;
 }
 
 async function requestAdapter({ powerPreference = "high-performance" }: GpuOptions): Promise<GPUAdapter> {
@@ -48,7 +49,7 @@ function profileOf(adapter: GPUAdapter, features: readonly string[]): DeviceProf
     vendor,
     architecture,
     description,
-    software: SOFTWARE.test(`${vendor} ${architecture} ${description}`) || adapter.info.isFallbackAdapter === true,
+    software: isSoftware(adapter.info) || adapter.info.isFallbackAdapter === true,
     features,
     limits,
     subgroupMinSize: subgroups ? (adapter.info.subgroupMinSize ?? 0) : 0,
@@ -76,12 +77,15 @@ export class Gpu {
   readonly profile: DeviceProfile;
   readonly buffers: BufferLedger;
   readonly pipelines: PipelineCache;
+  /** Variants of kernels, by key (`kernels/tuning.ts`). Models that are loaded later follow it. */
+  tuning: Readonly<Record<string, string>>;
   #fault: RidgepointError | null = null;
   #disposed = false;
 
-  private constructor(device: GPUDevice, profile: DeviceProfile) {
+  private constructor(device: GPUDevice, profile: DeviceProfile, tuning: Readonly<Record<string, string>>) {
     this.device = device;
     this.profile = profile;
+    this.tuning = tuning;
     this.buffers = new BufferLedger(device);
     this.pipelines = new PipelineCache(device);
     device.addEventListener("uncapturederror", (event) => {
@@ -112,7 +116,7 @@ export class Gpu {
     } catch (cause) {
       throw new RidgepointError("missing-limit", `the adapter refused a device with its own limits: ${String(cause)}`, { cause });
     }
-    const gpu = new Gpu(device, profileOf(adapter, features));
+    const gpu = new Gpu(device, profileOf(adapter, features), options.tuning ?? {});
     const timestampQuantumNs = await measureQuantum(gpu);
     return Object.assign(gpu, { profile: { ...gpu.profile, timestampQuantumNs } });
   }

@@ -15,3 +15,13 @@ export interface DeviceProfile {
   readonly timestampQuantumNs: number | null;
   readonly userAgent: string;
 }
+
+/** SwiftShader and WARP by name; Mesa says "software" of lavapipe, and nothing more to a page. */
+const SOFTWARE = /swiftshader|lavapipe|llvmpipe|microsoft basic|warp|^mesa software$/i;
+
+type Names = Pick<DeviceProfile, "vendor" | "architecture" | "description">;
+
+/** Whether the adapter that names itself so is a CPU. */
+export function isSoftware({ vendor, architecture, description }: Names): boolean {
+  return SOFTWARE.test([vendor, architecture, description].filter(Boolean).join(" "));
+}
