@@ -1,17 +1,14 @@
 /** Linear layers: output[t, n] (+)= Σ_k input[t, k] · weight[n, k] (+ bias[n]), over every weight format. Which variant runs is a pure choice. */
-import gemmLane from "../../shaders/gemm_lane.wgsl?raw";
-import gemmReg from "../../shaders/gemm_reg.wgsl?raw";
-import gemmTile from "../../shaders/gemm_tile.wgsl?raw";
-import gemvLane from "../../shaders/gemv_lane.wgsl?raw";
-import gemvReg from "../../shaders/gemv_reg.wgsl?raw";
-import gemvSplit from "../../shaders/gemv_split.wgsl?raw";
-import eightColumns from "../../shaders/lib/eight_columns.wgsl?raw";
 import linearStore from "../../shaders/lib/linear_store.wgsl?raw";
 import plan from "../../shaders/lib/plan.wgsl?raw";
-import spread from "../../shaders/lib/spread.wgsl?raw";
+import { ensure } from "../errors";
 import type { DeviceProfile } from "../gpu/profile";
 import type { Extent, Kernel, Work } from "./dispatch";
+import { canRun, LINEAR_VARIANTS, type LinearVariant } from "./linear-variants";
+import { linearKey, rowClass, seededTuning, type Tuning } from "./tuning";
 import { type WeightFormat, weightBytes, weightPart } from "./weight";
+
+export type { LinearVariant };
 
 export interface LinearShape {
   readonly format: WeightFormat;
@@ -29,107 +26,84 @@ export interface LinearShape {
   readonly residual?: boolean;
 }
 
-export type LinearAlgorithm = "gemv_reg" | "gemv_lane" | "gemv_split" | "gemm_reg" | "gemm_lane" | "gemm_tile";
+/** Every variant that a device can run for a weight format. */
+export const linearVariants = (profile: DeviceProfile, format: WeightFormat): readonly LinearVariant[] =>
+  LINEAR_VARIANTS.filter((variant) => (variant.formats?.includes(format) ?? true) && canRun(variant, profile));
 
-interface Geometry {
-  readonly source: string;
-  /** Outputs of a workgroup: rows × columns. */
-  readonly rows: number;
-  readonly columns: number;
-  readonly invocations: number;
-  /** 32-bit loads of an invocation over `octets` of the input, given loads a weight octet and a scale. */
-  readonly loads: (octets: number, weightLoads: number, scaleLoads: number) => number;
-  readonly consts: Readonly<Record<string, number>>;
-  /** Parts of the algorithm's own. */
-  readonly parts?: readonly string[];
-  /** Inputs go round a subgroup. */
-  readonly subgroups?: boolean;
+/** @throws `bad-option` for an id that names no variant. */
+export function linearVariant(id: string): LinearVariant {
+  const variant = LINEAR_VARIANTS.find((candidate) => candidate.id === id);
+  const known = () => LINEAR_VARIANTS.map((candidate) => candidate.id).join(", ");
+  ensure(variant, "bad-option", () => `linear variant "${id}": expected one of ${known()}; tune again`);
+  return variant;
 }
-
-const GEOMETRY: Readonly<Record<LinearAlgorithm, Geometry>> = {
-  gemv_reg: {
-    source: gemvReg,
-    rows: 1,
-    columns: 32,
-    invocations: 8,
-    loads: (octets, weight, scale) => octets * (8 + 4 * weight) + (octets / 4) * 4 * scale,
-    consts: { WIDTH: 8 },
-  },
-  gemv_lane: {
-    source: gemvLane,
-    parts: [spread],
-    rows: 1,
-    columns: 64,
-    invocations: 8,
-    loads: (octets, weight, scale) => octets * (2 + 8 * weight) + (octets / 4) * 8 * scale,
-    consts: { WIDTH: 8 },
-    subgroups: true,
-  },
-  gemv_split: {
-    source: gemvSplit,
-    rows: 1,
-    columns: 32,
-    invocations: 256,
-    loads: (octets, weight, scale) => (octets * (8 + weight) + (octets / 4) * scale) / 8,
-    consts: { WIDTH: 32, SPLIT: 8 },
-  },
-  gemm_reg: {
-    source: gemmReg,
-    parts: [eightColumns],
-    rows: 8,
-    columns: 64,
-    invocations: 8,
-    loads: (octets, weight, scale) => octets * (64 + 8 * weight + 8 * scale),
-    consts: { WIDTH: 8 },
-  },
-  gemm_lane: {
-    source: gemmLane,
-    parts: [spread, eightColumns],
-    rows: 8,
-    columns: 64,
-    invocations: 8,
-    loads: (octets, weight, scale) => octets * (16 + 8 * weight + 8 * scale),
-    consts: { WIDTH: 8 },
-    subgroups: true,
-  },
-  gemm_tile: {
-    source: gemmTile,
-    rows: 32,
-    columns: 32,
-    invocations: 64,
-    loads: (octets, weight, scale) => (octets / 4) * (16 + 2 * weight + scale),
-    consts: {},
-  },
-};
 
 /** Rows from which a matrix product beats as many matrix-vector products: measured on SwiftShader; on GPUs the tile's quarter. */
 const GEMM_ROWS = { cpu: 4, gpu: 8 } as const;
 
-/** The algorithm for so many rows on a device. */
-export function linearAlgorithm(profile: DeviceProfile, rows: number): LinearAlgorithm {
+/** The variant of a device that nobody has measured, for a class of rows. */
+export function defaultLinear(profile: DeviceProfile, _format: WeightFormat, rows: number): LinearVariant {
+  const least = rowClass(rows);
   if (profile.software) {
     const shared = profile.features.includes("subgroups") && profile.subgroupMinSize >= 4;
-    if (rows < GEMM_ROWS.cpu) return shared ? "gemv_lane" : "gemv_reg";
-    return shared ? "gemm_lane" : "gemm_reg";
+    if (least < GEMM_ROWS.cpu) return linearVariant(shared ? "gemv_lane" : "gemv_reg");
+    return linearVariant(shared ? "gemm_lane" : "gemm_reg");
   }
-  return rows < GEMM_ROWS.gpu ? "gemv_split" : "gemm_tile";
+  return linearVariant(least < GEMM_ROWS.gpu ? "gemv_split" : "gemm_tile");
 }
 
-function workOf(shape: LinearShape, geometry: Geometry, { rows }: Extent): Work {
+/** What a choice looks at. */
+export interface LinearQuery {
+  readonly format: WeightFormat;
+  readonly rows: number;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+}
+
+/**
+ * The variant for so many rows of a layer: what `tuning` says of its shape, or of its format and rows; else what is shipped for the architecture;
+ * else the default. The same for all row counts of a class.
+ * @throws `bad-option` for a tuned variant that is unknown, or that the device cannot run.
+ */
+export function chooseLinear(profile: DeviceProfile, tuning: Tuning, query: LinearQuery): LinearVariant {
+  const { format, rows } = query;
+  const keys = [linearKey(query), linearKey({ format, rows })];
+  const tuned = keys.map((key) => tuning[key]).find((id) => id !== undefined);
+  if (tuned !== undefined) {
+    const variant = linearVariant(tuned);
+    const runs = linearVariants(profile, format).includes(variant);
+    ensure(
+      runs,
+      "bad-option",
+      () => `linear variant "${tuned}": tuned for ${keys[0]}, but this device cannot run it; tune again`,
+    );
+    return variant;
+  }
+  // What is shipped goes by the device's name: a feature may have been withheld from it.
+  const table = seededTuning(profile);
+  const seeded = keys.map((key) => table[key]).find((id) => id !== undefined);
+  const variant = linearVariants(profile, format).find(({ id }) => id === seeded);
+  return variant ?? defaultLinear(profile, format, rows);
+}
+
+/** How often `rows` rows read the weights of the plane: once for a matrix product, once for each group of rows of a matrix-vector product. */
+export const weightReads = ({ algorithm, rows: group }: LinearVariant, rows: number): number =>
+  algorithm.startsWith("gemv") ? Math.ceil(rows / group) : 1;
+
+function workOf(shape: LinearShape, variant: LinearVariant, { rows }: Extent): Work {
   const { inFeatures, outFeatures, format } = shape;
-  const groups = Math.ceil(outFeatures / geometry.columns) * Math.ceil(rows / geometry.rows);
+  const groups = Math.ceil(outFeatures / variant.columns) * Math.ceil(rows / variant.rows);
   const { octetLoads, scaleLoads } = weightPart(format);
-  const weights = weightBytes(format, inFeatures, outFeatures) * (geometry.rows === 1 ? rows : 1);
+  const weights = weightBytes(format, inFeatures, outFeatures) * weightReads(variant, rows);
   return {
     flops: 2 * rows * outFeatures * inFeatures,
     bytes: weights + 4 * rows * (inFeatures + outFeatures * (shape.residual ? 2 : 1)),
-    loads: groups * geometry.invocations * geometry.loads(inFeatures / 8, octetLoads, scaleLoads),
+    loads: groups * variant.invocations * variant.loads(inFeatures / 8, octetLoads, scaleLoads),
   };
 }
 
 /** The kernel of a linear layer. Bindings: words, scales, input, output, bias. */
-export function linear(algorithm: LinearAlgorithm, shape: LinearShape): Kernel {
-  const geometry = GEOMETRY[algorithm];
+export function linear(variant: LinearVariant, shape: LinearShape): Kernel {
   const {
     format,
     inFeatures,
@@ -140,14 +114,15 @@ export function linear(algorithm: LinearAlgorithm, shape: LinearShape): Kernel {
     bias = false,
     residual = false,
   } = shape;
+  const { id, algorithm } = variant;
   return {
     name: algorithm,
-    variant: format,
+    variant: id === algorithm ? format : `${format} ${id.slice(algorithm.length + 1)}`,
     wgsl: {
-      source: geometry.source,
-      parts: [weightPart(format).source, linearStore, plan, ...(geometry.parts ?? [])],
+      source: variant.source,
+      parts: [weightPart(format).source, linearStore, plan, ...(variant.parts ?? [])],
       consts: {
-        ...geometry.consts,
+        ...variant.consts,
         IN: inFeatures,
         COLUMNS: columns,
         OUT: outFeatures,
@@ -156,11 +131,11 @@ export function linear(algorithm: LinearAlgorithm, shape: LinearShape): Kernel {
         BIAS: bias,
         RESIDUAL: residual,
       },
-      features: geometry.subgroups ? ["subgroups"] : [],
+      features: variant.features ?? [],
     },
     bindings: ["read", "read", "read", "write", "read"],
-    grid: ({ rows }) => [Math.ceil(outFeatures / geometry.columns), Math.ceil(rows / geometry.rows), 1],
+    grid: ({ rows }) => [Math.ceil(outFeatures / variant.columns), Math.ceil(rows / variant.rows), 1],
     shape: ({ rows }) => ({ T: rows, N: outFeatures, K: inFeatures }),
-    work: (extent) => workOf(shape, geometry, extent),
+    work: (extent) => workOf(shape, variant, extent),
   };
 }

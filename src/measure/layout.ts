@@ -2,7 +2,7 @@
 import type { DeviceProfile } from "../gpu/profile";
 import { ANSWER_BYTES, PARTIAL_BYTES, statsGeometry } from "../kernels/answer";
 import { qkvWidth } from "../kernels/layer";
-import { linearAlgorithm } from "../kernels/linear";
+import { chooseLinear, weightReads } from "../kernels/linear";
 import { type WeightFormat, weightPart } from "../kernels/weight";
 import type { ModelConfig } from "../model/config";
 import { capacityOf } from "../model/scratch";
@@ -60,7 +60,10 @@ export function engineLayout(
   const { partials } = statsGeometry(profile, config.vocabSize);
   const capacity = capacityOf(config, contextLength);
   let productRows = 1;
-  while (linearAlgorithm(profile, productRows).startsWith("gemv")) productRows++;
+  while (
+    weightReads(chooseLinear(profile, {}, { format: formats.layers, rows: productRows, inFeatures: 0, outFeatures: 0 }), 64) > 1
+  )
+    productRows++;
   return {
     ...stacked(config, weightPart(formats.layers).bitsPerWeight),
     embedBits: weightPart(formats.embed).bitsPerWeight,

@@ -16,7 +16,8 @@ import {
 import { codeOf, type Dispatch, type Extent, type Kernel } from "../kernels/dispatch";
 import { type Lanes, lanesOf } from "../kernels/lanes";
 import { type AttentionShape, attention, embed, pad32, qkvWidth, rmsnorm, ropeCache, swiglu } from "../kernels/layer";
-import { type LinearAlgorithm, linear, linearAlgorithm } from "../kernels/linear";
+import { chooseLinear, linear } from "../kernels/linear";
+import { ROW_CLASSES, rowClass } from "../kernels/tuning";
 import type { ModelConfig } from "./config";
 import { attentionShapeOf, type Scratch } from "./scratch";
 import type { LayerWeights, LinearWeights, ModelWeights } from "./weights";
@@ -44,11 +45,6 @@ export interface AnswerOptions {
   /** The most probable tokens are wanted. */
   readonly topped: boolean;
 }
-
-const ALGORITHMS: readonly LinearAlgorithm[] = ["gemv_reg", "gemv_lane", "gemv_split", "gemm_reg", "gemm_lane", "gemm_tile"];
-
-/** Row counts at which the choice of algorithm is asked: each that any of them gives is compiled. */
-const PROBED_ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 512];
 
 export class Forward {
   readonly #gpu: Gpu;
@@ -215,7 +211,7 @@ export class Forward {
     return (extent, planOffset) => (extent.sparse ? sparse : plain)(extent, planOffset);
   }
 
-  /** A linear layer: the kernel is chosen by the rows of the pass. */
+  /** A linear layer: the kernel is chosen by the rows of the pass, and the choice is the same within a class of rows. */
   async #linear(
     w: LinearWeights,
     input: GPUBuffer,
@@ -223,15 +219,19 @@ export class Forward {
     place: Place,
     { stride, residual = false }: { stride: number; residual?: boolean },
   ): Promise<Op> {
-    const { profile } = this.#gpu;
+    const { profile, tuning } = this.#gpu;
     const shape = { ...w, outStride: stride, bias: w.bias !== null, residual };
     const bound = [w.words, w.scales, input, output, w.bias ?? this.#scratch.buffers.zeros];
-    const wanted = new Set(PROBED_ROWS.map((rows) => linearAlgorithm(profile, rows)));
-    const ops = new Map<LinearAlgorithm, Op>();
-    for (const algorithm of ALGORITHMS) {
-      if (wanted.has(algorithm)) ops.set(algorithm, await this.#op(linear(algorithm, shape), bound, place));
-    }
-    return (extent, planOffset) => (ops.get(linearAlgorithm(profile, extent.rows)) as Op)(extent, planOffset);
+    const chosen = ROW_CLASSES.map((rows) => [rows, chooseLinear(profile, tuning, { ...w, rows })] as const);
+    const compiled = new Map(
+      await Promise.all(
+        [...new Set(chosen.map(([, variant]) => variant))].map(
+          async (variant) => [variant, await this.#op(linear(variant, shape), bound, place)] as const,
+        ),
+      ),
+    );
+    const ops = new Map(chosen.map(([rows, variant]) => [rows, compiled.get(variant) as Op]));
+    return (extent, planOffset) => (ops.get(rowClass(extent.rows)) as Op)(extent, planOffset);
   }
 
   async #op(kernel: Kernel, buffers: readonly GPUBuffer[], { role, layer }: Place): Promise<Op> {

@@ -3,13 +3,14 @@
  * Error of a sum of K products in f32: 2e-6 · √K · max|a| · max|w|; q4 sums stored numbers and minima apart, which costs up to four times that.
  */
 import { describe, expect, test } from "vitest";
-import { type LinearAlgorithm, linear } from "../../src/kernels/linear";
+import { type LinearVariant, linear } from "../../src/kernels/linear";
+import { canRun, LINEAR_VARIANTS } from "../../src/kernels/linear-variants";
 import type { PlaneFormat } from "../../src/model/planes";
+import { testGpu } from "../support/goldens";
 import { firstFault, firstTouched, type Job, MARGIN, normals, plainRows, runJobs, SENTINEL, untouched } from "../support/kernel";
 import { FORMATS, randomPlane } from "../support/planes";
 import * as reference from "../support/reference";
 
-const ALGORITHMS: readonly LinearAlgorithm[] = ["gemv_reg", "gemv_lane", "gemv_split", "gemm_reg", "gemm_lane", "gemm_tile"];
 const ROWS = [1, 2, 3, 5, 7, 8, 9, 17, 31, 33, 64];
 
 interface Case {
@@ -34,20 +35,22 @@ const RAGGED: readonly Case[] = [
 ];
 
 /** Matrix products take a CPU adapter up to a second to compile: there each format gets the case with every option and some others, in turn. */
-function casesOf(algorithm: LinearAlgorithm, format: PlaneFormat): readonly Case[] {
+function casesOf({ algorithm }: LinearVariant, format: PlaneFormat): readonly Case[] {
   const ragged = format === "f16" ? [RAGGED[0]!] : format === "f32" ? [RAGGED[1]!] : [];
   if (algorithm.startsWith("gemv")) return [...CASES, ...ragged];
   return [CASES[2]!, ...{ q4: [CASES[0]!, CASES[4]!], q8: [CASES[1]!, CASES[3]!], f16: ragged, f32: ragged }[format]];
 }
 
-describe.each(ALGORITHMS)("%s", (algorithm) => {
-  test.each(FORMATS)("%s", async (format) => {
-    const cases = casesOf(algorithm, format);
+describe.each(LINEAR_VARIANTS)("$id", (variant) => {
+  test.for(variant.formats ?? FORMATS)("%s", async (format, { skip }) => {
+    const { profile } = await testGpu();
+    skip(!canRun(variant, profile), `needs ${[...(variant.features ?? []), "its limits"].join(", ")}`);
+    const cases = casesOf(variant, format);
     const jobs: Job[] = [];
     const checks: ((output: ArrayLike<number>) => void)[] = [];
     cases.forEach(({ K, N, bias = false, residual = false, outOffset = 0, outStride = N }, seed) => {
       const { plane, bound, weight, maxAbs } = randomPlane(format, K, N, seed);
-      const kernel = linear(algorithm, {
+      const kernel = linear(variant, {
         format,
         inFeatures: plane.paddedIn,
         outFeatures: N,

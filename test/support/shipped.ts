@@ -25,7 +25,8 @@ import {
   ropeCache,
   swiglu,
 } from "../../src/kernels/layer";
-import { linear, linearAlgorithm } from "../../src/kernels/linear";
+import { chooseLinear, linear } from "../../src/kernels/linear";
+import { ROW_CLASSES } from "../../src/kernels/tuning";
 import type { WeightFormat } from "../../src/kernels/weight";
 import { planeShape } from "../../src/model/planes";
 
@@ -59,9 +60,8 @@ export const MODELS: Readonly<Record<string, Sizes>> = {
   "Qwen3-0.6B": model([1024, 3072, 16, 8, 128, 151936], { qkNorm: true }),
 };
 
-/** Cache rows, and rows of a pass. */
+/** Cache rows. */
 const SLOTS = 2048;
-const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 512];
 
 /** The kernels that do not depend on a weight's format. */
 export function plainKernels(profile: DeviceProfile, m: Sizes): Kernel[] {
@@ -89,7 +89,7 @@ export function plainKernels(profile: DeviceProfile, m: Sizes): Kernel[] {
   ];
 }
 
-/** The embedding and every linear layer in one format, each by every algorithm that some number of rows takes. */
+/** The embedding and every linear layer in one format, each by every variant that some number of rows takes. */
 export function weightKernels(profile: DeviceProfile, m: Sizes, format: WeightFormat): Kernel[] {
   const qkv = qkvWidth({ ...m, slots: 0, packs: 0 });
   const attended = m.numAttentionHeads * m.headDim;
@@ -100,11 +100,11 @@ export function weightKernels(profile: DeviceProfile, m: Sizes, format: WeightFo
     { inputs: m.intermediateSize, outputs: m.hiddenSize, outStride: pad32(m.hiddenSize), residual: true },
     { inputs: m.hiddenSize, outputs: m.vocabSize, outStride: m.vocabSize },
   ];
-  const algorithms = [...new Set(ROWS.map((rows) => linearAlgorithm(profile, rows)))];
   const linears = layers.flatMap(({ inputs, outputs, ...rest }) => {
     const { paddedIn, paddedOut } = planeShape(format, inputs, outputs);
     const sizes = { format, inFeatures: paddedIn, outFeatures: outputs, columns: paddedOut, ...rest };
-    return algorithms.map((algorithm) => linear(algorithm, sizes));
+    const variants = new Set(ROW_CLASSES.map((rows) => chooseLinear(profile, {}, { ...sizes, rows })));
+    return [...variants].map((variant) => linear(variant, sizes));
   });
   return [embed(format, planeShape(format, m.hiddenSize, m.vocabSize).paddedOut, m.hiddenSize), ...linears];
 }

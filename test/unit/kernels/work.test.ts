@@ -5,7 +5,8 @@ import { guide, reveal, rowAnswer, rowStats, sampleCutoff, statsGeometry, suppre
 import { codeOf, type Kernel } from "../../../src/kernels/dispatch";
 import { lanesOf } from "../../../src/kernels/lanes";
 import { attention, embed, packsOf, pad32, qkvWidth, rmsnorm, ropeCache, swiglu } from "../../../src/kernels/layer";
-import { type LinearAlgorithm, linear } from "../../../src/kernels/linear";
+import { linear } from "../../../src/kernels/linear";
+import { LINEAR_VARIANTS } from "../../../src/kernels/linear-variants";
 import { type WeightFormat, weightBytes } from "../../../src/kernels/weight";
 import { PROFILES } from "../../support/profiles";
 import { MODELS, plainKernels, weightKernels } from "../../support/shipped";
@@ -15,7 +16,6 @@ const geometry = statsGeometry(PROFILES.swiftshader, 2000);
 const shape = { numAttentionHeads: 6, numKeyValueHeads: 2, headDim: 32, slots: 100, packs: 8 };
 /** Three rows that see 10, 11 and 12 keys of the same twelve. */
 const extent = { rows: 3, visible: 33, span: 12 };
-const ALGORITHMS: readonly LinearAlgorithm[] = ["gemv_reg", "gemv_lane", "gemv_split", "gemm_reg", "gemm_lane", "gemm_tile"];
 
 describe("by hand, for three rows", () => {
   test.each<[string, Kernel, flops: number, bytes: number]>([
@@ -44,15 +44,15 @@ describe("by hand, for three rows", () => {
     expect(sampleCutoff(lanes, 2000).work(extent).bytes).toBe(3 * (2000 * 4 + 4));
   });
 
-  test.each(ALGORITHMS)("%s", (algorithm) => {
+  test.each(LINEAR_VARIANTS)("$id", (variant) => {
     const sizes = { format: "q8" as const, inFeatures: 64, outFeatures: 40, columns: 64 };
     const weight = 40 * (64 + (64 / 32) * 4);
-    const passes = algorithm.startsWith("gemv") ? 3 : 1;
-    const plain = linear(algorithm, sizes).work(extent);
+    const passes = variant.algorithm.startsWith("gemv") ? Math.ceil(3 / variant.rows) : 1;
+    const plain = linear(variant, sizes).work(extent);
     expect(plain.flops).toBe(2 * 3 * 64 * 40);
     expect(plain.bytes).toBe(passes * weight + 3 * 64 * 4 + 3 * 40 * 4);
     // A residual reads the output too.
-    const residual = linear(algorithm, { ...sizes, residual: true }).work(extent);
+    const residual = linear(variant, { ...sizes, residual: true }).work(extent);
     expect(residual.bytes - plain.bytes).toBe(3 * 40 * 4);
   });
 
@@ -90,15 +90,13 @@ describe("for every shape", () => {
   });
 
   test("grids cover the outputs: rows × columns of a linear layer", () => {
-    for (const algorithm of ALGORITHMS) {
+    for (const variant of LINEAR_VARIANTS) {
       for (const rows of [1, 7, 8, 9, 33]) {
         const sizes = { format: "f32" as const, inFeatures: 32, columns: 192 };
-        const grids = [1, 64, 65, 129].map((outFeatures) =>
-          linear(algorithm, { ...sizes, outFeatures }).grid({ ...extent, rows }),
-        );
+        const grids = [1, 64, 65, 129].map((outFeatures) => linear(variant, { ...sizes, outFeatures }).grid({ ...extent, rows }));
         for (const grid of grids) expect(Math.min(...grid)).toBeGreaterThanOrEqual(1);
-        if (algorithm.startsWith("gemv")) for (const grid of grids) expect(grid[1]).toBe(rows);
-        expect(grids[3]![0]).toBeGreaterThan(grids[0]![0]);
+        for (const grid of grids) expect(grid[1]).toBe(Math.ceil(rows / variant.rows));
+        expect(grids[3]![0]).toBe(Math.ceil(129 / variant.columns));
       }
     }
   });

@@ -1,0 +1,116 @@
+/** The ways to run a linear layer: each one hand-written WGSL file with one set of constants, and what a device must have for it. */
+import gemmLane from "../../shaders/gemm_lane.wgsl?raw";
+import gemmReg from "../../shaders/gemm_reg.wgsl?raw";
+import gemmTile from "../../shaders/gemm_tile.wgsl?raw";
+import gemvLane from "../../shaders/gemv_lane.wgsl?raw";
+import gemvReg from "../../shaders/gemv_reg.wgsl?raw";
+import gemvSplit from "../../shaders/gemv_split.wgsl?raw";
+import eightColumns from "../../shaders/lib/eight_columns.wgsl?raw";
+import spread from "../../shaders/lib/spread.wgsl?raw";
+import type { DeviceProfile } from "../gpu/profile";
+import type { WeightFormat } from "./weight";
+
+export interface LinearVariant {
+  /** Unique and stable, for tables of tuning: the algorithm, and the constants that set it apart from others of the same file. */
+  readonly id: string;
+  /** WGSL file stem. */
+  readonly algorithm: string;
+  readonly source: string;
+  /** Parts of the algorithm's own. */
+  readonly parts?: readonly string[];
+  readonly consts: Readonly<Record<string, number>>;
+  /** WGSL extensions, each the name of the device feature that allows it. */
+  readonly features?: readonly string[];
+  /** Least size of a subgroup, where one is used. */
+  readonly subgroup?: number;
+  /** Bytes of workgroup memory. */
+  readonly storage?: number;
+  /** Weight formats that it reads; all without. */
+  readonly formats?: readonly WeightFormat[];
+  /** Outputs of a workgroup: rows × columns. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly invocations: number;
+  /** 32-bit loads of an invocation over `octets` of the input, given loads a weight octet and a scale. */
+  readonly loads: (octets: number, weightLoads: number, scaleLoads: number) => number;
+}
+
+export const LINEAR_VARIANTS: readonly LinearVariant[] = [
+  {
+    id: "gemv_reg",
+    algorithm: "gemv_reg",
+    source: gemvReg,
+    rows: 1,
+    columns: 32,
+    invocations: 8,
+    loads: (octets, weight, scale) => octets * (8 + 4 * weight) + (octets / 4) * 4 * scale,
+    consts: { WIDTH: 8 },
+  },
+  {
+    id: "gemv_lane",
+    algorithm: "gemv_lane",
+    source: gemvLane,
+    parts: [spread],
+    features: ["subgroups"],
+    subgroup: 4,
+    rows: 1,
+    columns: 64,
+    invocations: 8,
+    loads: (octets, weight, scale) => octets * (2 + 8 * weight) + (octets / 4) * 8 * scale,
+    consts: { WIDTH: 8 },
+  },
+  {
+    id: "gemv_split",
+    algorithm: "gemv_split",
+    source: gemvSplit,
+    storage: 1024,
+    rows: 1,
+    columns: 32,
+    invocations: 256,
+    loads: (octets, weight, scale) => (octets * (8 + weight) + (octets / 4) * scale) / 8,
+    consts: { WIDTH: 32, SPLIT: 8 },
+  },
+  {
+    id: "gemm_reg",
+    algorithm: "gemm_reg",
+    source: gemmReg,
+    parts: [eightColumns],
+    rows: 8,
+    columns: 64,
+    invocations: 8,
+    loads: (octets, weight, scale) => octets * (64 + 8 * weight + 8 * scale),
+    consts: { WIDTH: 8 },
+  },
+  {
+    id: "gemm_lane",
+    algorithm: "gemm_lane",
+    source: gemmLane,
+    parts: [spread, eightColumns],
+    features: ["subgroups"],
+    subgroup: 4,
+    rows: 8,
+    columns: 64,
+    invocations: 8,
+    loads: (octets, weight, scale) => octets * (16 + 8 * weight + 8 * scale),
+    consts: { WIDTH: 8 },
+  },
+  {
+    id: "gemm_tile",
+    algorithm: "gemm_tile",
+    source: gemmTile,
+    storage: 8192,
+    rows: 32,
+    columns: 32,
+    invocations: 64,
+    loads: (octets, weight, scale) => (octets / 4) * (16 + 2 * weight + scale),
+    consts: {},
+  },
+];
+
+/** Whether a device has what a variant needs. A profile that does not tell a limit is taken to have WebGPU's default. */
+export function canRun({ features = [], subgroup, storage = 0, invocations }: LinearVariant, profile: DeviceProfile): boolean {
+  const { maxComputeInvocationsPerWorkgroup: most = 256, maxComputeWorkgroupStorageSize: memory = 16_384 } = profile.limits;
+  if (invocations > most || storage > memory) return false;
+  if (subgroup !== undefined && profile.subgroupMinSize < subgroup) return false;
+  return features.every((feature) => profile.features.includes(feature === "f16" ? "shader-f16" : feature));
+}
