@@ -1,62 +1,69 @@
-// Matrix product over tiles in workgroup memory: output[t, n] = Σ_k input[t, k] · weight[n, k]. For GPUs.
-// Dispatch: (⌈OUT / 32⌉, ⌈T / 32⌉) workgroups of 8 × 8 invocations; a workgroup owns a 32 × 32 tile, an invocation 4 × 4 of it.
+// Matrix product over tiles in workgroup memory: output[t, n] = Σ_k input[t, k] · weight[n, k]. For GPUs, some dozens of rows.
+// Dispatch: (⌈OUT / 64⌉, ⌈T / 32⌉) workgroups of 8 × 8 invocations; a workgroup owns a 32 × 64 tile, an invocation 4 × 8 of it: rows and columns 8 apart.
 // Bindings: 0 weight_words, 1 weight_scales (lib/weight_*), 2 input f32 [T, IN], 3 output f32 [T, OUT_STRIDE], 4 bias f32 [OUT]; plan.
-// A step covers one block of 32 inputs: weights are dequantised once a tile. Accumulates f32. FLOPs 2·T·OUT·IN; bytes: each operand once.
+// A step covers one block of 32 inputs: weights are dequantised once a tile. Workgroup memory holds four inputs side by side, so that neither operand is
+// transposed and neighbours read neighbours. Accumulates f32. FLOPs 2·T·OUT·IN; bytes: each operand once.
 const IN: u32 = 64; // input features, padded to 32
 
 @group(0) @binding(2) var<storage, read> input: array<vec4f>;
 
-var<workgroup> inputs: array<vec4f, 256>;  // [k = 32][row / 4 = 8]: four rows side by side
-var<workgroup> weights: array<f32, 1024>;  // [k = 32][column = 32]; scalars, for a write to one component may touch its neighbours
+var<workgroup> inputs: array<vec4f, 264>;  // [quad of k = 8][row = 32, and one for the banks]
+var<workgroup> weights: array<vec4f, 512>; // [quad of k = 8][column = 64]
 
 @compute @workgroup_size(8, 8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) index: u32) {
   let last = plan.rows - 1u;
-  let row = group.y * 32u;
-  let column = group.x * 32u;
-  var s0 = vec4f(0.0);
-  var s1 = vec4f(0.0);
-  var s2 = vec4f(0.0);
-  var s3 = vec4f(0.0);
+  let first_row = group.y * 32u;
+  let first_column = group.x * 64u;
+  var n0 = vec4f(0.0); var n1 = vec4f(0.0); var n2 = vec4f(0.0); var n3 = vec4f(0.0);
+  var f0 = vec4f(0.0); var f1 = vec4f(0.0); var f2 = vec4f(0.0); var f3 = vec4f(0.0);
   for (var block = 0u; block < IN / 32u; block++) {
-    // 64 invocations load 32 rows × 8 quads, four quads each, and 32 columns × 4 octets, two octets each.
+    // 64 invocations load 32 rows × 8 quads, four each, and 64 columns × 4 octets, a column each.
     let quad = index % 8u;
-    let r = (index / 8u) * 4u;
+    let r = index / 8u;
     let k = block * 8u + quad;
-    let rows = transpose(mat4x4f(
-      input[min(row + r, last) * (IN / 4u) + k],
-      input[min(row + r + 1u, last) * (IN / 4u) + k],
-      input[min(row + r + 2u, last) * (IN / 4u) + k],
-      input[min(row + r + 3u, last) * (IN / 4u) + k],
-    ));
-    let c = index % 32u;
-    let scale = scale_of(block, column + c);
-    let first = (index / 32u) * 2u;
-    let near = scaled(octet_of(block * 4u + first, column + c), scale);
-    let far = scaled(octet_of(block * 4u + first + 1u, column + c), scale);
+    let a0 = input[min(first_row + r, last) * (IN / 4u) + k];
+    let a1 = input[min(first_row + r + 8u, last) * (IN / 4u) + k];
+    let a2 = input[min(first_row + r + 16u, last) * (IN / 4u) + k];
+    let a3 = input[min(first_row + r + 24u, last) * (IN / 4u) + k];
+    let scale = scale_of(block, first_column + index);
+    let o0 = scaled(octet_of(block * 4u, first_column + index), scale);
+    let o1 = scaled(octet_of(block * 4u + 1u, first_column + index), scale);
+    let o2 = scaled(octet_of(block * 4u + 2u, first_column + index), scale);
+    let o3 = scaled(octet_of(block * 4u + 3u, first_column + index), scale);
     workgroupBarrier();
-    for (var i = 0u; i < 4u; i++) {
-      inputs[(quad * 4u + i) * 8u + r / 4u] = rows[i];
-      weights[(first * 8u + i) * 32u + c] = near.low[i];
-      weights[(first * 8u + 4u + i) * 32u + c] = near.high[i];
-      weights[(first * 8u + 8u + i) * 32u + c] = far.low[i];
-      weights[(first * 8u + 12u + i) * 32u + c] = far.high[i];
-    }
+    inputs[quad * 33u + r] = a0;
+    inputs[quad * 33u + r + 8u] = a1;
+    inputs[quad * 33u + r + 16u] = a2;
+    inputs[quad * 33u + r + 24u] = a3;
+    weights[index] = o0.low;
+    weights[64u + index] = o0.high;
+    weights[128u + index] = o1.low;
+    weights[192u + index] = o1.high;
+    weights[256u + index] = o2.low;
+    weights[320u + index] = o2.high;
+    weights[384u + index] = o3.low;
+    weights[448u + index] = o3.high;
     workgroupBarrier();
-    for (var i = 0u; i < 32u; i++) {
-      let a = inputs[i * 8u + local.y];
-      let at = i * 32u + local.x * 4u;
-      let w = vec4f(weights[at], weights[at + 1u], weights[at + 2u], weights[at + 3u]);
-      s0 = fma(vec4f(a.x), w, s0);
-      s1 = fma(vec4f(a.y), w, s1);
-      s2 = fma(vec4f(a.z), w, s2);
-      s3 = fma(vec4f(a.w), w, s3);
+    for (var i = 0u; i < 8u; i++) {
+      let w = i * 64u + local.x;
+      let near = mat4x4f(weights[w], weights[w + 8u], weights[w + 16u], weights[w + 24u]);
+      let far = mat4x4f(weights[w + 32u], weights[w + 40u], weights[w + 48u], weights[w + 56u]);
+      let a = i * 33u + local.y;
+      n0 += inputs[a] * near;
+      f0 += inputs[a] * far;
+      n1 += inputs[a + 8u] * near;
+      f1 += inputs[a + 8u] * far;
+      n2 += inputs[a + 16u] * near;
+      f2 += inputs[a + 16u] * far;
+      n3 += inputs[a + 24u] * near;
+      f3 += inputs[a + 24u] * far;
     }
   }
-  for (var i = 0u; i < 4u; i++) {
-    store(row + local.y * 4u, column + local.x * 4u + i, s0[i]);
-    store(row + local.y * 4u + 1u, column + local.x * 4u + i, s1[i]);
-    store(row + local.y * 4u + 2u, column + local.x * 4u + i, s2[i]);
-    store(row + local.y * 4u + 3u, column + local.x * 4u + i, s3[i]);
-  }
+  let row = first_row + local.y;
+  let column = first_column + local.x;
+  store8(row, column, n0, f0);
+  store8(row + 8u, column, n1, f1);
+  store8(row + 16u, column, n2, f2);
+  store8(row + 24u, column, n3, f3);
 }

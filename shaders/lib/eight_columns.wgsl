@@ -1,13 +1,9 @@
-// Eight columns of an invocation, WIDTH apart: their weights, and where their outputs go.
+// Eight columns of an invocation, 8 apart: their weights, and where their outputs go. Column i and column i + 4 of them are a pair of the store.
 fn store8(row: u32, column: u32, near: vec4f, far: vec4f) {
-  store(row, column, near.x);
-  store(row, column + WIDTH, near.y);
-  store(row, column + 2u * WIDTH, near.z);
-  store(row, column + 3u * WIDTH, near.w);
-  store(row, column + 4u * WIDTH, far.x);
-  store(row, column + 5u * WIDTH, far.y);
-  store(row, column + 6u * WIDTH, far.z);
-  store(row, column + 7u * WIDTH, far.w);
+  store_pair(row, column, near.x, far.x);
+  store_pair(row, column + 8u, near.y, far.y);
+  store_pair(row, column + 16u, near.z, far.z);
+  store_pair(row, column + 24u, near.w, far.w);
 }
 
 fn weights_of(octet: u32, block: u32, column: u32) -> Octet {

@@ -1,13 +1,10 @@
 /** The ways to run a linear layer: each one hand-written WGSL file with one set of constants, and what a device must have for it. */
-import gemmLane from "../../shaders/gemm_lane.wgsl?raw";
-import gemmReg from "../../shaders/gemm_reg.wgsl?raw";
-import gemmTile from "../../shaders/gemm_tile.wgsl?raw";
 import gemvLane from "../../shaders/gemv_lane.wgsl?raw";
 import gemvReg from "../../shaders/gemv_reg.wgsl?raw";
 import gemvSplit from "../../shaders/gemv_split.wgsl?raw";
-import eightColumns from "../../shaders/lib/eight_columns.wgsl?raw";
 import spread from "../../shaders/lib/spread.wgsl?raw";
 import type { DeviceProfile } from "../gpu/profile";
+import { GEMM_VARIANTS } from "./gemm-variants";
 import type { WeightFormat } from "./weight";
 
 export interface LinearVariant {
@@ -70,41 +67,7 @@ export const LINEAR_VARIANTS: readonly LinearVariant[] = [
     loads: (octets, weight, scale) => (octets * (8 + weight) + (octets / 4) * scale) / 8,
     consts: { WIDTH: 32, SPLIT: 8 },
   },
-  {
-    id: "gemm_reg",
-    algorithm: "gemm_reg",
-    source: gemmReg,
-    parts: [eightColumns],
-    rows: 8,
-    columns: 64,
-    invocations: 8,
-    loads: (octets, weight, scale) => octets * (64 + 8 * weight + 8 * scale),
-    consts: { WIDTH: 8 },
-  },
-  {
-    id: "gemm_lane",
-    algorithm: "gemm_lane",
-    source: gemmLane,
-    parts: [spread, eightColumns],
-    features: ["subgroups"],
-    subgroup: 4,
-    rows: 8,
-    columns: 64,
-    invocations: 8,
-    loads: (octets, weight, scale) => octets * (16 + 8 * weight + 8 * scale),
-    consts: { WIDTH: 8 },
-  },
-  {
-    id: "gemm_tile",
-    algorithm: "gemm_tile",
-    source: gemmTile,
-    storage: 8192,
-    rows: 32,
-    columns: 32,
-    invocations: 64,
-    loads: (octets, weight, scale) => (octets / 4) * (16 + 2 * weight + scale),
-    consts: {},
-  },
+  ...GEMM_VARIANTS,
 ];
 
 /** Whether a device has what a variant needs. A profile that does not tell a limit is taken to have WebGPU's default. */
