@@ -99,8 +99,13 @@ test.each(["cli", "demo"])("%s uses the public API alone: src/index, and the err
   expect(offenders(filesOf(folder), others)).toEqual([]);
 });
 
-test("nothing of src imports cli, demo or test", () => {
-  expect(offenders(sources, (imported) => /^(cli|demo|test)\//.test(imported))).toEqual([]);
+test("nothing of src imports cli, demo, bench or test", () => {
+  expect(offenders(sources, (imported) => /^(cli|demo|bench|test)\//.test(imported))).toEqual([]);
+});
+
+test("nothing that is shipped imports the comparison with other engines, or one of them", () => {
+  const shipped = [...sources, ...filesOf("cli"), ...filesOf("demo")];
+  expect(offenders(shipped, (imported) => /^bench\/|onnxruntime|tensorflow|wllama/.test(imported))).toEqual([]);
 });
 
 test("gpu, kernels and model name no way of decoding", () => {
