@@ -6,7 +6,9 @@ import type {
   GenerationResult,
   ModelConfig,
   ModelInfo,
+  PairedProfile,
   Profile,
+  ProfileMode,
   Prompt,
   ReplayResult,
 } from "../src/index";
@@ -59,6 +61,14 @@ export interface BatchAnswer {
   readonly wallNs: number;
 }
 
+export interface PairRequest {
+  readonly prompt: Prompt;
+  readonly options: GenerateOptions;
+  readonly calibration: Calibration;
+  readonly precision?: number;
+  readonly patienceMs?: number;
+}
+
 export interface ForwardRequest {
   readonly tokens: readonly number[];
   readonly attention: "causal" | "full" | { readonly block: number };
@@ -88,7 +98,9 @@ export interface PageApi {
     readonly options: GenerateOptions;
     readonly calibration: Calibration;
     readonly timeline?: boolean;
+    readonly mode?: ProfileMode;
   }): Promise<Profile>;
+  pairKernels(request: PairRequest): Promise<PairedProfile>;
   forward(request: ForwardRequest): Promise<ForwardAnswer>;
   replay(request: { readonly trajectory: unknown }): Promise<ReplayResult>;
 }

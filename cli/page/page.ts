@@ -124,7 +124,8 @@ const api: PageApi = {
   },
   generateBatch,
   allocatedBytes: async () => (await openOnce()).buffers.bytes,
-  profile: ({ prompt, options, calibration, timeline }) => loaded().profile(prompt, { ...options, calibration, timeline }),
+  profile: ({ prompt, options, ...rest }) => loaded().profile(prompt, { ...options, ...rest }),
+  pairKernels: ({ prompt, options, ...rest }) => loaded().pairKernels(prompt, { ...options, ...rest }),
   forward,
   replay: ({ trajectory }) => loaded().replay(trajectory as ReplayCase),
 };
@@ -155,6 +156,7 @@ window.ridgepoint = {
   generateBatch: answering(api.generateBatch),
   allocatedBytes: answering(api.allocatedBytes),
   profile: answering(api.profile),
+  pairKernels: answering(api.pairKernels),
   forward: answering(api.forward),
   replay: answering(api.replay),
 };

@@ -9,7 +9,8 @@ import { ensure, RidgepointError } from "../errors";
 import { type ModelSource, resolveSource } from "../formats/sources";
 import { Gpu } from "../gpu/device";
 import { calibrate } from "../measure/calibrate";
-import { type Profile, type ProfileMode, profileGeneration } from "../measure/profile";
+import type { PairedOptions, PairedProfile } from "../measure/paired";
+import { type Profile, type ProfileMode, pairGeneration, profileGeneration, type Rerun } from "../measure/profile";
 import type { Calibration } from "../measure/types";
 import { Batch } from "../model/batch";
 import type { Family, ModelConfig } from "../model/config";
@@ -197,19 +198,36 @@ export class Model {
    */
   async profile(prompt: Prompt, options: GenerateOptions & ProfileOptions = {}): Promise<Profile> {
     const { calibration, mode, timeline, ...rest } = options;
-    ensure(!this.#otherOf(rest), "bad-option", "speculate: a profile is of one model; profile the two apart");
-    this.#resolve(prompt, rest);
+    const { rerun, ...run } = this.#measured(prompt, rest);
+    const roof = calibration ?? (await this.#exclusive(() => calibrate(this.gpu, { quick: true })));
+    return this.#exclusive(() => profileGeneration(this.#engine, rerun, roof, { ...run, mode, timeline }));
+  }
+
+  /**
+   * Times the kernels of one forward of each phase of a generation in turns with a sentinel kernel, until their medians are known: costs that hold on a
+   * machine that is busy or slow. Without `calibration`, calibrates quickly first.
+   */
+  async pairKernels(
+    prompt: Prompt,
+    options: GenerateOptions & PairedOptions & Pick<ProfileOptions, "calibration"> = {},
+  ): Promise<PairedProfile> {
+    const { calibration, precision, patienceMs, ...rest } = options;
+    const { rerun, ...run } = this.#measured(prompt, rest);
     const roof = calibration ?? (await this.#exclusive(() => calibrate(this.gpu, { quick: true })));
     const { signal } = rest;
-    const cached = rest.cache === "prefix" || rest.cache === "dual";
-    return this.#exclusive(() =>
-      profileGeneration(
-        this.#engine,
-        (onForward) => generate(this.#engine, this.tokenizer, this.#resolve(prompt, rest), { signal, onForward }),
-        roof,
-        { mode, family: this.config.family, cached, timeline },
-      ),
-    );
+    return this.#exclusive(() => pairGeneration(this.#engine, rerun, roof, { ...run, precision, patienceMs, signal }));
+  }
+
+  /** A generation that is run to be measured, and what a profile must know of it. */
+  #measured(prompt: Prompt, options: GenerateOptions): { rerun: Rerun; family: string; cached: boolean } {
+    ensure(!this.#otherOf(options), "bad-option", "speculate: a profile is of one model; profile the two apart");
+    this.#resolve(prompt, options);
+    const { signal } = options;
+    return {
+      family: this.config.family,
+      cached: options.cache === "prefix" || options.cache === "dual",
+      rerun: (onForward) => generate(this.#engine, this.tokenizer, this.#resolve(prompt, options), { signal, onForward }),
+    };
   }
 
   /** Frees everything the model has on the device. A second call does nothing. */

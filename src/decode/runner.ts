@@ -17,6 +17,7 @@ export interface Forwarded extends ForwardTrace {
   readonly dispatches: readonly Dispatch[];
   readonly passNs: number | undefined;
   readonly dispatchNs: readonly number[] | undefined;
+  readonly plans: Uint32Array<ArrayBuffer> | undefined;
 }
 
 /** What one submit brought. */
@@ -220,10 +221,11 @@ const NOTHING: PassResult = { answers: [], dispatches: [] };
 const NO_RESULTS: readonly PassResult[] = [];
 
 function forwardOf({ kind, rows, guidance }: PlannedPass, result: PassResult, revealed: Revealed[]): OpenForward {
-  const { dispatches, passNs, dispatchNs } = result;
+  const { dispatches, passNs, dispatchNs, plans } = result;
   const half = guidance ? rows.length / 2 : rows.length;
   const places = rows.slice(0, half).map(({ place }) => place);
-  return { kind, rows: places, revealed, forwards: guidance ? 2 : 1, computed: rows.length, dispatches, passNs, dispatchNs };
+  const timed = { passNs, dispatchNs, plans };
+  return { kind, rows: places, revealed, forwards: guidance ? 2 : 1, computed: rows.length, dispatches, ...timed };
 }
 
 /** Forwards by kind. */

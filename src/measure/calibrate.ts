@@ -27,6 +27,7 @@ import {
   type Bench,
   computeInvocations,
   experiments,
+  isSentinel,
   memoryInvocations,
   type Quantity,
   workingSets,
@@ -114,7 +115,7 @@ export async function calibrate(gpu: Gpu, options: CalibrateOptions = {}): Promi
       await tune(gpu, one);
     }
 
-    const sentinel = prepared.find(({ experiment }) => experiment.configuration.startsWith("vec4f × 4"))!;
+    const sentinel = prepared.find(({ experiment }) => isSentinel(experiment))!;
     await warmUp(gpu, sentinel, quick ? 100e6 : 300e6);
     const before = await sentinelRate(gpu, sentinel);
     let running: readonly Prepared[] = prepared;
@@ -129,7 +130,7 @@ export async function calibrate(gpu: Gpu, options: CalibrateOptions = {}): Promi
         await sample(gpu, one);
         signal?.throwIfAborted();
       }
-      if (round === SCREENING - 1) running = contenders(running);
+      if (round === SCREENING - 1) running = [...new Set([...contenders(running), sentinel])];
     }
     const after = await sentinelRate(gpu, sentinel);
     step("dispatch");
@@ -138,7 +139,9 @@ export async function calibrate(gpu: Gpu, options: CalibrateOptions = {}): Promi
     const submitMapNs = await measureSubmitMap(gpu, rounds, own);
     gpu.check();
     step("done");
-    return summarise(gpu, bench, prepared, { dispatchNs, submitMapNs, sentinelDriftPercent: (after / before - 1) * 100 });
+    const sentinelFlopsPerNs = undisturbed(ratesOf(sentinel));
+    const sentinelDriftPercent = (after / before - 1) * 100;
+    return summarise(gpu, bench, prepared, { dispatchNs, submitMapNs, sentinelFlopsPerNs, sentinelDriftPercent });
   } catch (cause) {
     if (signal?.aborted && !(cause instanceof RidgepointError)) {
       throw new RidgepointError("abort", "calibrate: aborted", { cause });
@@ -221,6 +224,7 @@ async function measureSubmitMap(gpu: Gpu, samples: number, own: Own): Promise<Sp
 interface Rest {
   readonly dispatchNs: Spread;
   readonly submitMapNs: Spread;
+  readonly sentinelFlopsPerNs: Spread;
   readonly sentinelDriftPercent: number;
 }
 

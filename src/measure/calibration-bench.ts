@@ -39,11 +39,16 @@ export interface Prepared {
 
 export type Buffers = Readonly<Record<BufferName, GPUBuffer>>;
 
-/** Compiles an experiment and binds it; `uniform` (16 bytes) and the buffers stay the caller's. */
-export async function prepare(gpu: Gpu, experiment: Experiment, buffers: Buffers, uniform: GPUBuffer): Promise<Prepared> {
+/** Compiles an experiment and binds it to those of the buffers that it names; they and `uniform` (16 bytes) stay the caller's. */
+export async function prepare(
+  gpu: Gpu,
+  experiment: Experiment,
+  buffers: Partial<Buffers>,
+  uniform: GPUBuffer,
+): Promise<Prepared> {
   const { label, module, kinds } = experiment;
   const pipeline = await gpu.pipelines.get(label, assemble(module), kinds);
-  const bound = [uniform, ...experiment.buffers.map((name) => buffers[name])];
+  const bound = [uniform, ...experiment.buffers.map((name) => buffers[name] as GPUBuffer)];
   const entries = bound.map((buffer, binding) => ({ binding, resource: { buffer } }));
   const bindGroup = gpu.device.createBindGroup({ label, layout: gpu.pipelines.groupLayout(kinds), entries });
   return { experiment, pipeline, bindGroup, uniform, steps: 0, dispatchNs: 0, samples: [] };
@@ -54,7 +59,8 @@ function setSteps(gpu: Gpu, prepared: Prepared, steps: number): void {
   gpu.device.queue.writeBuffer(prepared.uniform, 0, prepared.experiment.params(steps));
 }
 
-const dispatches =
+/** Fills a pass with `count` dispatches of the experiment. */
+export const dispatches =
   ({ pipeline, bindGroup, experiment }: Prepared, count: number): PassFiller =>
   (pass) => {
     pass.setPipeline(pipeline);

@@ -133,6 +133,9 @@ interface FmaShape {
   readonly workgroup: number;
 }
 
+/** Whether it is the kernel that stands for the machine's speed: arithmetic alone, in the form that reaches near the roof on every device. */
+export const isSentinel = ({ configuration }: Experiment): boolean => configuration.startsWith("vec4f × 4");
+
 function fmaExperiment(bench: Bench, { lane, chains, workgroup }: FmaShape): Experiment {
   const { part, lanes, quantity } = LANES[lane];
   const invocations = computeInvocations(bench);

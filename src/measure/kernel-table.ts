@@ -20,6 +20,8 @@ export interface TimedDispatch {
   readonly arithmetic?: Arithmetic;
   /** null where the clock gave nothing; 0 is a time below one quantum and counts. */
   readonly ns: number | null;
+  /** How far off `ns` may be, where it was measured so. */
+  readonly errorNs?: number;
 }
 
 export interface KernelTableOptions {
@@ -39,6 +41,8 @@ interface Sum {
   calls: number;
   /** null as soon as one call has no time. */
   ns: number | null;
+  /** null where no call has one. Calls of one shape share a measurement: their errors add up. */
+  errorNs: number | null;
   flops: number;
   bytes: number;
   loads: number;
@@ -49,8 +53,8 @@ interface Sum {
 /**
  * Sums dispatches into rows, longest first (rows without a time last, in order of first call).
  *
- * A sum of n quantised times has a quantisation error of q √(n/6) (each end is uniform within one quantum q); a row whose time is
- * not {@link RESOLVED_SIGMAS} times that has `ns`, `gflops`, `gbps`, `percentOfRoof` and `share` null.
+ * A sum of n quantised times has a quantisation error of q √(n/6) (each end is uniform within one quantum q), one of times with an error of
+ * their own half of these; a row whose time is not {@link RESOLVED_SIGMAS} times that has `ns`, `gflops`, `gbps`, `percentOfRoof` and `share` null.
  * @throws RidgepointError `gpu-validation` with `strict`, when a row passes 105 % of its roof by more than that error.
  */
 export function kernelTable(
@@ -67,6 +71,7 @@ export function kernelTable(
         first: dispatch,
         calls: 0,
         ns: 0,
+        errorNs: null,
         flops: 0,
         bytes: 0,
         loads: 0,
@@ -86,6 +91,7 @@ function add(sum: Sum, dispatch: TimedDispatch, calibration: Calibration): void 
   const floor = floorNs(dispatch, calibration);
   sum.calls++;
   sum.ns = sum.ns === null || dispatch.ns === null ? null : sum.ns + dispatch.ns;
+  if (dispatch.errorNs !== undefined) sum.errorNs = (sum.errorNs ?? 0) + dispatch.errorNs;
   sum.flops += dispatch.flops;
   sum.bytes += dispatch.bytes;
   sum.loads += dispatch.loads;
@@ -95,7 +101,7 @@ function add(sum: Sum, dispatch: TimedDispatch, calibration: Calibration): void 
 
 function rowOf(sum: Sum, quantumNs: number): KernelRow {
   const { kernel, variant, role, phase, shape } = sum.first;
-  const noiseNs = quantumNs * Math.sqrt(sum.calls / 6);
+  const noiseNs = sum.errorNs === null ? quantumNs * Math.sqrt(sum.calls / 6) : sum.errorNs / 2;
   const ns = sum.ns !== null && sum.ns > 0 && sum.ns >= RESOLVED_SIGMAS * noiseNs ? sum.ns : null;
   const above = ns !== null && (sum.floorNs / (ns + 2 * noiseNs)) * 100 > ABOVE_ROOF_PERCENT;
   return {
@@ -115,6 +121,7 @@ function rowOf(sum: Sum, quantumNs: number): KernelRow {
     boundBy: dominant(sum.terms),
     share: null,
     floorNs: sum.floorNs,
+    ...(ns !== null && sum.errorNs !== null ? { errorNs: sum.errorNs } : {}),
     ...(above ? { aboveRoof: true as const } : {}),
   };
 }
@@ -165,8 +172,11 @@ function mergeGroup(parts: readonly [KernelRow, ...KernelRow[]]): KernelRow {
   const [flops, bytes, floors] = [total((row) => row.flops), total((row) => row.bytes), total(floor)];
   const ns = parts.every((row) => row.ns !== null) ? total((row) => row.ns ?? 0) : null;
   const boundBy: BoundBy | null = parts.reduce((best, row) => (floor(row) > floor(best) ? row : best)).boundBy;
+  const { errorNs: _, ...first } = parts[0];
+  const withError = ns !== null && parts.every((row) => row.errorNs !== undefined);
   return {
-    ...parts[0],
+    ...first,
+    ...(withError ? { errorNs: total((row) => row.errorNs ?? 0) } : {}),
     calls: total((row) => row.calls),
     ns,
     flops,

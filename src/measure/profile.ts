@@ -4,11 +4,15 @@ import type { ForwardKind, GenerationResult, Step } from "../decode/step";
 import type { Dispatch } from "../kernels/dispatch";
 import type { Engine } from "../model/engine";
 import { kernelTable, phaseTable, type TimedDispatch } from "./kernel-table";
+import { kernelTimes } from "./kernel-times";
+import { type PairedForward, type PairedOptions, type PairedProfile, pairKernels } from "./paired";
 import type { TimelineForward } from "./timeline";
 import type { Calibration, KernelRow, PhaseRow } from "./types";
 
 /** `trace`: one compute pass a dispatch, which perturbs; `kernel`: each distinct dispatch repeated, by difference of two counts. */
 export type ProfileMode = "trace" | "kernel";
+
+export type Clock = "gpu" | "host";
 
 export interface Profile {
   /** The step run: the production stream, with two timestamps a forward. Its timings carry the four sums. */
@@ -20,6 +24,9 @@ export interface Profile {
   readonly dispatches: number;
   readonly submits: number;
   readonly readbacks: number;
+  /** Whose clock it was: the GPU's, or, without `timestamp-query`, the host's, which counts submits in and cannot see a short kernel. */
+  readonly clock: Clock;
+  /** Step of the GPU's clock. */
   readonly quantumNs: number | null;
   readonly mode: ProfileMode;
   /** Every forward with its dispatches, in order; only where it was asked for. */
@@ -65,16 +72,6 @@ async function drain(run: AsyncGenerator<Step, GenerationResult, void>): Promise
   }
 }
 
-const keyOf = ({ kernel, variant, role, shape }: Dispatch): string => `${kernel}|${variant}|${role}|${JSON.stringify(shape)}`;
-
-/** Times each distinct dispatch once and gives every call that time. */
-async function kernelTimes(engine: Engine, forwards: readonly Forwarded[]): Promise<Map<string, number>> {
-  const distinct = new Map<string, Dispatch>();
-  for (const { dispatches } of forwards) for (const dispatch of dispatches) distinct.set(keyOf(dispatch), dispatch);
-  const times = await engine.timeKernels([...distinct.values()]);
-  return new Map([...distinct.keys()].map((key, i) => [key, times[i] as number]));
-}
-
 /**
  * Profiles a generation. Runs it two or three times: warm-up, step mode, and (mode "trace") once more with one pass a dispatch.
  * The command stream of the step run is the production one; only timestamps are added.
@@ -108,12 +105,16 @@ export async function profileGeneration(
       counts[phase].forwards += 1;
       dispatches.forEach((dispatch, i) => {
         const { kernel, variant, role, shape, flops, bytes, loads } = dispatch;
-        const ns = times ? (times.get(keyOf(dispatch)) ?? null) : (dispatchNs?.[i] ?? null);
-        timed.push({ kernel, variant, role, phase, shape, flops, bytes, loads, ns });
+        const time = times?.(dispatch);
+        const ns = time?.ns ?? dispatchNs?.[i] ?? null;
+        timed.push({ kernel, variant, role, phase, shape, flops, bytes, loads, ns, ...(time && { errorNs: time.errorNs }) });
       });
       if (timeline) {
         const own = timed.slice(timed.length - dispatches.length);
-        const parts = own.map(({ loads, phase: _, ...rest }, i) => ({ ...rest, layer: (dispatches[i] as Dispatch).layer }));
+        const parts = own.map(({ loads, phase: _, errorNs, ...rest }, i) => ({
+          ...rest,
+          layer: (dispatches[i] as Dispatch).layer,
+        }));
         forwards.push({ phase, rows: computed, revealed: revealed.length, passNs: passNs ?? null, dispatches: parts });
       }
     }
@@ -129,10 +130,42 @@ export async function profileGeneration(
       dispatches: stepped.dispatches,
       submits: stepped.submits,
       readbacks: stepped.readbacks,
+      clock: quantum === null ? "host" : "gpu",
       quantumNs: quantum,
       mode: chosen,
       ...(timeline && { timeline: forwards }),
     };
+  } finally {
+    engine.timing = "off";
+  }
+}
+
+/** The middle forward of each phase, in order of appearance: shapes grow with the answer, and its are neither the first nor the last. */
+function middleForwards(forwards: readonly Forwarded[], family: string, cached: boolean): PairedForward[] {
+  const phases = new Map<string, Forwarded[]>();
+  for (const forward of forwards) {
+    const phase = phaseOf(forward.kind, family, cached);
+    phases.set(phase, [...(phases.get(phase) ?? []), forward]);
+  }
+  return [...phases].flatMap(([phase, list]) => {
+    const { dispatches, plans } = list[list.length >> 1] as Forwarded;
+    return plans ? [{ phase, dispatches, plans }] : [];
+  });
+}
+
+/** Runs a generation for its forwards, then times the kernels of one forward of each phase in turns with a sentinel: see {@link pairKernels}. */
+export async function pairGeneration(
+  engine: Engine,
+  rerun: Rerun,
+  calibration: Calibration,
+  { family, cached, ...options }: Pick<ProfileRequest, "family" | "cached"> & PairedOptions,
+): Promise<PairedProfile> {
+  const steps: Forwarded[] = [];
+  try {
+    engine.timing = "step";
+    await drain(rerun((forward) => steps.push(forward)));
+    engine.timing = "off";
+    return await pairKernels(engine, middleForwards(steps, family, cached), calibration, options);
   } finally {
     engine.timing = "off";
   }

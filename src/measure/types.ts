@@ -27,6 +27,8 @@ export interface Calibration {
   readonly quantumNs: number | null;
   /** How far the sentinel kernel's rate moved from the first to the last measurement, in % of the first; large means a busy or throttled machine. */
   readonly sentinelDriftPercent?: number;
+  /** FLOP/ns of the sentinel kernel while the ceilings were measured: the scale on which a later moment of the machine is compared with that one. */
+  readonly sentinelFlopsPerNs?: Spread;
   /** Which configuration won each ceiling, as text: `{ f32: "vec4f × 4 chains, workgroup 64", … }`. */
   readonly configurations?: Readonly<Record<string, string>>;
 }
@@ -58,6 +60,8 @@ export interface KernelRow {
   readonly share: number | null;
   /** Sum over calls of the floor that `percentOfRoof` divides. */
   readonly floorNs?: number;
+  /** How far off `ns` may be (95 %): only where calls were repeated and their times measured one by one. */
+  readonly errorNs?: number;
   /** Faster than its roof beyond the timer's noise: the count of its work, or the calibration, is wrong. */
   readonly aboveRoof?: true;
 }

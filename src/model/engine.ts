@@ -2,11 +2,12 @@
 import { ensure } from "../errors";
 import { READBACK } from "../gpu/buffers";
 import type { Gpu } from "../gpu/device";
-import { timePasses } from "../gpu/timestamps";
+import { type PassFiller, timePasses } from "../gpu/timestamps";
 import { ANSWER_BYTES } from "../kernels/answer";
 import type { Dispatch } from "../kernels/dispatch";
 import type { ModelConfig } from "./config";
 import { Forward } from "./forward";
+import { KeptLogits } from "./kept-logits";
 import { type Answer, extentOf, GREEDY, type Pass, type Row, type Sampling } from "./pass";
 import { Readback } from "./readback";
 import { type Recorded, Recorder } from "./recorder";
@@ -20,6 +21,8 @@ export interface PassResult {
   /** Only in a timed run. GPU ns of the pass ("step") or of each dispatch ("trace"). */
   readonly passNs?: number;
   readonly dispatchNs?: readonly number[];
+  /** Only in a "step" run: the plans of its submit, which the dispatches read when they are repeated ({@link Engine.restorePlans}). */
+  readonly plans?: Uint32Array<ArrayBuffer>;
 }
 
 /** How runs are timed: not at all, by two timestamps a forward, or with one compute pass a dispatch, which perturbs. */
@@ -79,6 +82,7 @@ export class Engine implements Player {
   readonly #scratch: Scratch;
   readonly #forward: Forward;
   readonly #plans: GPUBindGroup;
+  readonly #kept: KeptLogits;
   readonly #recorder: Recorder;
   readonly #readback: Readback;
 
@@ -96,7 +100,8 @@ export class Engine implements Player {
     this.#scratch = scratch;
     this.#forward = forward;
     this.#readback = new Readback(gpu, scratch, staging, this.counts);
-    this.#recorder = new Recorder(forward, scratch);
+    this.#kept = new KeptLogits(gpu, config.vocabSize, scratch);
+    this.#recorder = new Recorder(forward, this.#kept, scratch);
     this.#plans = gpu.device.createBindGroup({
       label: "plans",
       layout: gpu.pipelines.planLayout,
@@ -147,7 +152,8 @@ export class Engine implements Player {
    */
   async run(passes: readonly Pass[], sampling: Sampling = GREEDY, maskId = 0xffffffff): Promise<PassResult[]> {
     const { queue } = this.gpu.device;
-    const { suppress, biases, plans } = this.#scratch.buffers;
+    const { suppress, biases, allowed, plans } = this.#scratch.buffers;
+    await this.#kept.reserve(passes);
     this.#recorder.clear();
     const recorded = passes.map((pass) => this.#recorder.record(pass, { sampling, maskId }));
     if (sampling.suppress.length > 0) queue.writeBuffer(suppress, 0, Uint32Array.from(sampling.suppress));
@@ -155,8 +161,9 @@ export class Engine implements Player {
     queue.writeBuffer(plans, 0, this.#recorder.words, 0, this.#recorder.bytes / 4);
     const timed = await this.#play(recorded);
     const answers = await this.#readback.read(recorded, sampling.tops ?? 0);
-    return recorded.map(({ dispatches }, i) => ({ answers: answers[i] as Answer[], dispatches, ...timed[i] }));
+    return recorded.map(({ dispatches }, i) => ({ answers: answers[i] as Answer[], dispatches, ...timed[i], ...kept }));
   }
+    const kept = this.timing === "step" ? { plans: this.#recorder.words.slice(0, this.#recorder.bytes / 4) } : {};
 
   /**
    * Logits of every row that has a goal, f32 [goals, vocabSize] in row order, nothing suppressed. Copies them all to the host: for tests and `logits`.
@@ -190,24 +197,15 @@ export class Engine implements Player {
     return dispatches;
   }
 
-  /** ns of one call of each dispatch, by the difference of two repeat counts in one pass: what state it leaves is garbage. */
-  async timeKernels(dispatches: readonly Dispatch[]): Promise<number[]> {
-    const repeat = (dispatch: Dispatch, count: number) => (pass: GPUComputePassEncoder) => {
-      for (let i = 0; i < count; i++) encode(pass, this.#plans, [dispatch]);
-    };
-    const times: number[] = [];
-    for (const dispatch of dispatches) {
-      const [once = 0] = await timePasses(this.gpu, [repeat(dispatch, 1)]);
-      const resolvable = 100 * (this.gpu.profile.timestampQuantumNs ?? 100_000);
-      const few = Math.max(1, Math.min(64, Math.ceil(Math.min(resolvable, 2e7) / Math.max(once, 1000))));
-      const samples: number[] = [];
-      for (let round = 0; round < 3; round++) {
-        const [short = 0, long = 0] = await timePasses(this.gpu, [repeat(dispatch, few), repeat(dispatch, few * 3)]);
-        samples.push((long - short) / (few * 2));
-      }
-      times.push(samples.sort((a, b) => a - b)[1] as number);
-    }
-    return times;
+  /** Puts the plans of an earlier submit back where its dispatches read them: how many rows they compute, what these attend to. */
+  restorePlans(plans: Uint32Array<ArrayBuffer>): void {
+    this.gpu.device.queue.writeBuffer(this.#scratch.buffers.plans, 0, plans);
+  }
+
+  /** Fills a pass with `count` dispatches of a list, round and round. Their plans must be there; what state they leave is garbage. */
+  repeat(dispatches: readonly Dispatch[], count: number): PassFiller {
+    const list = Array.from({ length: count }, (_, i) => dispatches[i % dispatches.length] as Dispatch);
+    return (pass) => encode(pass, this.#plans, list);
   }
 
   #submit(dispatches: readonly Dispatch[]): void {
@@ -263,3 +261,4 @@ export class Engine implements Player {
     freeScratch(this.gpu, this.#scratch);
   }
 }
+    this.#kept.dispose();

@@ -102,6 +102,29 @@ describe("kernelTable", () => {
   });
 });
 
+describe("times that were measured one by one, with an error each", () => {
+  const timed = { ...gemm, errorNs: 10_000 };
+
+  test("errors of calls add up: they share a measurement", () => {
+    const [row] = kernelTable([timed, timed], CALIBRATION);
+    expect(row).toMatchObject({ calls: 2, ns: 404_000, errorNs: 20_000 });
+    const merged = mergeKernelRows([kernelTable([timed], CALIBRATION), kernelTable([timed], CALIBRATION)]);
+    expect(merged[0]).toMatchObject({ ns: 404_000, errorNs: 20_000 });
+  });
+
+  test("a time below four of its deviations is no number, whatever the clock's step", () => {
+    expect(kernelTable([{ ...timed, errorNs: 90_000 }], CALIBRATION)[0]?.ns).toBe(202_000);
+    const [row] = kernelTable([{ ...timed, errorNs: 110_000 }], CALIBRATION);
+    expect(row).toMatchObject({ ns: null, gflops: null });
+    expect(row).not.toHaveProperty("errorNs");
+  });
+
+  test("merged with times that have none there is none", () => {
+    const merged = mergeKernelRows([kernelTable([timed], CALIBRATION), kernelTable([gemm], CALIBRATION)]);
+    expect(merged[0]).not.toHaveProperty("errorNs");
+  });
+});
+
 test("mergeKernelRows adds runs and keeps floors over times", () => {
   const [a, b] = [kernelTable([gemm], CALIBRATION), kernelTable([{ ...gemm, ns: 404_000 }, norm], CALIBRATION)];
   const rows = mergeKernelRows([a, b]);
