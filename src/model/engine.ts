@@ -7,7 +7,6 @@ import { ANSWER_BYTES } from "../kernels/answer";
 import type { Dispatch } from "../kernels/dispatch";
 import type { ModelConfig } from "./config";
 import { Forward } from "./forward";
-import { KeptLogits } from "./kept-logits";
 import { type Answer, extentOf, GREEDY, type Pass, type Row, type Sampling } from "./pass";
 import { Readback } from "./readback";
 import { type Recorded, Recorder } from "./recorder";
@@ -82,7 +81,6 @@ export class Engine implements Player {
   readonly #scratch: Scratch;
   readonly #forward: Forward;
   readonly #plans: GPUBindGroup;
-  readonly #kept: KeptLogits;
   readonly #recorder: Recorder;
   readonly #readback: Readback;
 
@@ -100,8 +98,7 @@ export class Engine implements Player {
     this.#scratch = scratch;
     this.#forward = forward;
     this.#readback = new Readback(gpu, scratch, staging, this.counts);
-    this.#kept = new KeptLogits(gpu, config.vocabSize, scratch);
-    this.#recorder = new Recorder(forward, this.#kept, scratch);
+    this.#recorder = new Recorder(forward, scratch);
     this.#plans = gpu.device.createBindGroup({
       label: "plans",
       layout: gpu.pipelines.planLayout,
@@ -152,18 +149,17 @@ export class Engine implements Player {
    */
   async run(passes: readonly Pass[], sampling: Sampling = GREEDY, maskId = 0xffffffff): Promise<PassResult[]> {
     const { queue } = this.gpu.device;
-    const { suppress, biases, allowed, plans } = this.#scratch.buffers;
-    await this.#kept.reserve(passes);
+    const { suppress, biases, plans } = this.#scratch.buffers;
     this.#recorder.clear();
     const recorded = passes.map((pass) => this.#recorder.record(pass, { sampling, maskId }));
     if (sampling.suppress.length > 0) queue.writeBuffer(suppress, 0, Uint32Array.from(sampling.suppress));
     if (sampling.bias?.length) queue.writeBuffer(biases, 0, biasWords(sampling.bias));
     queue.writeBuffer(plans, 0, this.#recorder.words, 0, this.#recorder.bytes / 4);
+    const kept = this.timing === "step" ? { plans: this.#recorder.words.slice(0, this.#recorder.bytes / 4) } : {};
     const timed = await this.#play(recorded);
     const answers = await this.#readback.read(recorded, sampling.tops ?? 0);
     return recorded.map(({ dispatches }, i) => ({ answers: answers[i] as Answer[], dispatches, ...timed[i], ...kept }));
   }
-    const kept = this.timing === "step" ? { plans: this.#recorder.words.slice(0, this.#recorder.bytes / 4) } : {};
 
   /**
    * Logits of every row that has a goal, f32 [goals, vocabSize] in row order, nothing suppressed. Copies them all to the host: for tests and `logits`.
@@ -261,4 +257,3 @@ export class Engine implements Player {
     freeScratch(this.gpu, this.#scratch);
   }
 }
-    this.#kept.dispose();
