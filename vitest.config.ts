@@ -1,10 +1,21 @@
-/** Three suites: `unit` (Node), `browser` (WebGPU in headless Chromium on SwiftShader, one page) and `e2e` (the built command line). */
+/**
+ * Three projects: `unit` (Node), `browser` (WebGPU in headless Chromium, one page) and `e2e` (the built command line).
+ *
+ * `RIDGEPOINT_ADAPTER=swiftshader|lavapipe` chooses where `browser` runs, `RIDGEPOINT_SUBGROUPS=4|8|16` how wide lavapipe's subgroups
+ * are (`test/adapters.mjs`).
+ */
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
-import { chromiumFlags, findChromium } from "./cli/chromium.mjs";
+import { chromiumEnvironment, chromiumFlags, findChromium } from "./cli/chromium.mjs";
+import { adapterOfRun, testsOf } from "./test/adapters.mjs";
+import { setUpLavapipe } from "./test/lavapipe/lavapipe.mjs";
 
 export default defineConfig(async () => {
-  const executablePath = await findChromium({ say: (line) => console.error(line) });
+  const say = (line: string) => console.error(line);
+  const executablePath = await findChromium({ say });
+  const adapter = adapterOfRun();
+  const reason = adapter.name === "lavapipe" ? await setUpLavapipe({ say, probe: false }) : undefined;
+  if (reason) throw new Error(`lavapipe cannot be set up: ${reason}`);
   return {
     publicDir: false as const,
     test: {
@@ -19,7 +30,8 @@ export default defineConfig(async () => {
           optimizeDeps: { entries: ["src/index.ts", "test/{kernel,model,decode}/**/*.test.ts"] },
           test: {
             name: "browser",
-            include: ["test/{kernel,model,decode}/**/*.test.ts"],
+            include: testsOf(adapter),
+            provide: { adapter },
             testTimeout: 60_000,
             // One page and one file at a time: the suites share a single CPU adapter.
             fileParallelism: false,
@@ -29,7 +41,13 @@ export default defineConfig(async () => {
               headless: true,
               screenshotFailures: false,
               ui: false,
-              provider: playwright({ launchOptions: { executablePath, args: chromiumFlags("swiftshader") } }),
+              provider: playwright({
+                launchOptions: {
+                  executablePath,
+                  args: chromiumFlags(adapter.name),
+                  env: chromiumEnvironment(adapter.name, adapter.subgroupSize),
+                },
+              }),
               instances: [{ browser: "chromium" as const }],
             },
           },

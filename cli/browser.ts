@@ -1,7 +1,7 @@
 /** Starts a browser, or connects to one that runs. It knows nothing of the page. */
 import type { Browser } from "playwright";
 import { RidgepointError } from "../src/index";
-import { type AdapterChoice, chromiumFlags, findChromium } from "./chromium.mjs";
+import { type AdapterChoice, chromiumEnvironment, chromiumFlags, findChromium } from "./chromium.mjs";
 
 /** Where the browser comes from. */
 export interface BrowserOptions {
@@ -44,6 +44,7 @@ export async function openBrowser(
       executablePath: await findChromium({ browser, say }),
       headless: !headed,
       args: chromiumFlags(adapter),
+      env: chromiumEnvironment(adapter),
       timeout: START_TIMEOUT_MS,
       // `cleanup.ts` ends the browser, after which the exit status is ours to choose.
       handleSIGINT: false,

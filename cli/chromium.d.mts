@@ -1,5 +1,5 @@
-/** `default`: the browser's own choice of adapter. `swiftshader`: the CPU adapter that Chromium ships. */
-export type AdapterChoice = "default" | "swiftshader";
+/** `default`: the browser's own choice of adapter. `swiftshader`: the CPU adapter that Chromium ships. `lavapipe`: Mesa's, where it is set up. */
+export type AdapterChoice = "default" | "swiftshader" | "lavapipe";
 
 /** Options of {@link findChromium}. */
 export interface FindOptions {
@@ -20,3 +20,11 @@ export function findChromium(options?: FindOptions): Promise<string>;
 
 /** Switches for headless WebGPU with the chosen adapter. `RIDGEPOINT_CHROMIUM_FLAGS` (separated by spaces) is appended. */
 export function chromiumFlags(adapter: AdapterChoice): string[];
+
+/**
+ * The environment that a browser for the chosen adapter is started in.
+ *
+ * @param subgroupSize of lavapipe: 4, 8 or 16. Default 8
+ * @throws Error with `code: "browser"`: lavapipe is not set up
+ */
+export function chromiumEnvironment(adapter: AdapterChoice, subgroupSize?: number): NodeJS.ProcessEnv;

@@ -8,6 +8,7 @@ import { spawn } from "node:child_process";
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { delimiter, dirname, join } from "node:path";
+import { LAVAPIPE_FLAGS, lavapipeEnvironment } from "./lavapipe.mjs";
 
 const NAMES = { chromium: ["chromium", "chromium-browser"], chrome: ["google-chrome-stable", "google-chrome", "chrome"] };
 const LINUX = {
@@ -136,7 +137,13 @@ export async function findChromium({ browser, install = true, say = () => {} } =
 export function chromiumFlags(adapter) {
   const flags = [...QUIET, "--enable-unsafe-webgpu"];
   if (adapter === "swiftshader") flags.push("--use-webgpu-adapter=swiftshader");
+  if (adapter === "lavapipe") flags.push(...LAVAPIPE_FLAGS);
   // Chromium's sandbox cannot start as root, and most CI containers forbid the namespaces it needs.
   if (process.platform === "linux" && (process.getuid() === 0 || process.env.CI)) flags.push("--no-sandbox");
   return [...flags, ...(process.env.RIDGEPOINT_CHROMIUM_FLAGS ?? "").split(/\s+/).filter(Boolean)];
+}
+
+/** See `chromium.d.mts`. */
+export function chromiumEnvironment(adapter, subgroupSize) {
+  return adapter === "lavapipe" ? lavapipeEnvironment(subgroupSize) : process.env;
 }

@@ -21,7 +21,7 @@ export function withBrowserOptions(command: Command): Command {
     .option("--browser <path|chromium|chrome>", "the browser to start (default: the first one found)")
     .addOption(
       new Option("--adapter <name>", "WebGPU adapter; without one, SwiftShader is taken and said so")
-        .choices(["default", "swiftshader"])
+        .choices(["default", "swiftshader", "lavapipe"])
         .default("default"),
     )
     .option("--headed", "show the browser")
@@ -35,6 +35,12 @@ export function withBrowserOptions(command: Command): Command {
 export function sessionOptions(flags: CommonFlags): SessionOptions {
   const timeout = parseNumber("--timeout", flags.timeout);
   if (timeout <= 0) throw new RidgepointError("bad-option", `--timeout: expected seconds above 0, got ${flags.timeout}`);
+  const other = flags.connect !== undefined ? "--connect" : flags.cdp !== undefined ? "--cdp" : undefined;
+  if (other && flags.adapter !== "default")
+    throw new RidgepointError(
+      "bad-option",
+      `--adapter ${flags.adapter}: a browser that runs already keeps its own; leave it out beside ${other}`,
+    );
   return { ...flags, timeout };
 }
 

@@ -1,9 +1,13 @@
 /**
  * `npm test`: finds or installs a browser, runs the suites one after another, and ends with `N passed, N failed` over all of them.
  * Tests that were skipped or left to do count as failed: what did not run was not shown to work. So does a suite without tests.
- * The suite `training` alone may be skipped, and is counted so: it needs Python, and for a part PyTorch, which nothing else does.
  *
- *     node test/run.mjs [unit] [browser] [e2e] [training]
+ * Two things may be skipped, and are counted so, each with its reason: `training` needs Python, and for a part PyTorch, which nothing else
+ * does; the suites on `lavapipe` need that adapter, which is fetched. A test that one adapter cannot run counts where another ran it.
+ *
+ *     node test/run.mjs [unit] [browser] [lavapipe] [lavapipe-4] [lavapipe-16] [e2e] [perf] [training]
+ *
+ * What is named must run: then lavapipe that cannot be set up is a failure.
  */
 import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -12,48 +16,68 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findChromium } from "../cli/chromium.mjs";
+import { ADAPTERS, environmentOf } from "./adapters.mjs";
+import { setUpLavapipe } from "./lavapipe/lavapipe.mjs";
+import { runPerf } from "./perf/suite.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const VITEST = join(dirname(createRequire(import.meta.url).resolve("vitest/package.json")), "vitest.mjs");
 const TRAINING = "training";
-const SUITES = ["unit", "browser", "e2e", TRAINING];
+/** Suites that are not Vitest's, by what runs them. */
+const RUNNERS = { perf: runPerf, [TRAINING]: runTraining };
+const SUITES = ["unit", ...Object.keys(ADAPTERS), "e2e", ...Object.keys(RUNNERS)];
+const isLavapipe = (suite) => ADAPTERS[suite]?.name === "lavapipe";
 
 /** Lines of an error shown in the list of failures. */
 const SHOWN_LINES = 12;
 
 /** Runs one suite; resolves to its exit status. Its own report goes to the terminal as it runs. */
 function runVitest(suite, jsonPath) {
+  const adapter = ADAPTERS[suite];
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${jsonPath}`];
+  const args = [VITEST, "run", "--project", adapter ? "browser" : suite, ...reporters];
+  const env = adapter ? { ...process.env, ...environmentOf(adapter) } : process.env;
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [VITEST, "run", "--project", suite, ...reporters], { cwd: ROOT, stdio: "inherit" });
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: "inherit", env });
     for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => child.kill(signal));
     child.once("error", () => resolve(1));
     child.once("exit", (code) => resolve(code ?? 1));
   });
 }
 
-/** Passed tests and the failures of one suite, each failure with its place and its message. */
+/** Of one suite: names of passed tests, failures with place and message, tests that did not run. */
 async function outcomeOf(suite, status, jsonPath) {
   const report = await readFile(jsonPath, "utf8").then(JSON.parse, () => ({ testResults: [] }));
-  const failures = [];
-  let passed = 0;
+  const label = isLavapipe(suite) ? `[${suite}] ` : "";
+  const [passed, failures, unrun, executed] = [[], [], [], new Set()];
   for (const file of report.testResults) {
     const place = relative(ROOT, file.name);
     // A file that does not even load has a message and no tests.
     if (file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed")) {
-      failures.push({ name: place, message: file.message || "the file failed outside of its tests" });
+      failures.push({ name: label + place, message: file.message || "the file failed outside of its tests" });
     }
     for (const test of file.assertionResults) {
-      if (test.status === "passed") passed++;
-      else if (test.status === "failed")
-        failures.push({ name: `${place} > ${test.fullName}`, message: test.failureMessages.join("\n") });
-      else failures.push({ name: `${place} > ${test.fullName}`, message: `UNRUN (${test.status})` });
+      const name = `${place} > ${test.fullName}`;
+      for (const kernel of test.meta?.executed ?? []) executed.add(kernel);
+      if (test.status === "passed") passed.push(name);
+      else if (test.status === "failed") failures.push({ name: label + name, message: test.failureMessages.join("\n") });
+      else unrun.push({ suite, name, message: `UNRUN (${test.status})` });
     }
   }
-  if (passed + failures.length === 0) failures.push({ name: `suite ${suite}`, message: "UNRUN: not one test ran" });
+  if (passed.length + failures.length === 0) failures.push({ name: `suite ${suite}`, message: "UNRUN: not one test ran" });
   else if (status !== 0 && failures.length === 0)
     failures.push({ name: `suite ${suite}`, message: `vitest exited with ${status}` });
-  return { passed, failures };
+  if (isLavapipe(suite)) failures.push(...missingOn(suite, executed));
+  return { passed, failures, unrun };
+}
+
+/** lavapipe is there for kernels that SwiftShader cannot run: a run without them shows nothing. */
+function missingOn(suite, executed) {
+  return ["f16", "subgroups"].flatMap((feature) => {
+    const kernels = [...executed].filter((name) => name.split(": ")[1]?.split(" ").includes(feature));
+    console.log(`${suite}: ${kernels.length} kernels that need ${feature} were executed`);
+    return kernels.length > 0 ? [] : [{ name: `suite ${suite}`, message: `UNRUN: no kernel that needs ${feature} was executed` }];
+  });
 }
 
 /** Runs the Python tests of training/; their own report goes to the terminal as they run. */
@@ -90,24 +114,49 @@ if (unknown.length > 0) {
 let passed = 0;
 const failures = [];
 const skipped = [];
-const suites = SUITES.filter((name) => chosen.length === 0 || chosen.includes(name));
+const unrun = [];
+const ran = new Set();
+let suites = SUITES.filter((name) => chosen.length === 0 || chosen.includes(name));
+const say = (line) => console.error(line);
 const folder = await mkdtemp(join(tmpdir(), "ridgepoint-test-"));
+let withoutLavapipe;
 try {
   if (suites.some((suite) => suite !== TRAINING)) {
-    process.env.RIDGEPOINT_BROWSER = await findChromium({ say: (line) => console.error(line) });
+    process.env.RIDGEPOINT_BROWSER = await findChromium({ say });
     console.log(`browser: ${process.env.RIDGEPOINT_BROWSER}`);
   }
+  if (suites.some(isLavapipe)) withoutLavapipe = await setUpLavapipe({ say });
+  if (withoutLavapipe) {
+    console.log(`no second adapter: ${withoutLavapipe}`);
+    const left = suites.filter(isLavapipe).map((suite) => ({ name: `suite ${suite}`, message: withoutLavapipe }));
+    (chosen.length === 0 ? skipped : failures).push(...left);
+    suites = suites.filter((suite) => !isLavapipe(suite));
+  }
   for (const suite of suites) {
+    if (RUNNERS[suite]) {
+      const outcome = await RUNNERS[suite]();
+      passed += outcome.passed;
+      failures.push(...outcome.failures);
+      skipped.push(...(outcome.skipped ?? []));
+      continue;
+    }
     const jsonPath = join(folder, `${suite}.json`);
-    const outcome = suite === TRAINING ? await runTraining() : await outcomeOf(suite, await runVitest(suite, jsonPath), jsonPath);
-    passed += outcome.passed;
+    const outcome = await outcomeOf(suite, await runVitest(suite, jsonPath), jsonPath);
+    passed += outcome.passed.length;
+    for (const name of outcome.passed) ran.add(name);
     failures.push(...outcome.failures);
-    skipped.push(...(outcome.skipped ?? []));
+    unrun.push(...outcome.unrun);
   }
 } catch (error) {
   failures.push({ name: "test/run.mjs", message: error instanceof Error ? error.message : String(error) });
 } finally {
   await rm(folder, { recursive: true, force: true });
+}
+const elsewhere = suites.includes("lavapipe") ? undefined : (withoutLavapipe ?? "not among the suites of this run");
+for (const [name, { suite, message }] of new Map(unrun.map((test) => [test.name, test]))) {
+  if (ran.has(name)) continue;
+  if (ADAPTERS[suite] && elsewhere) skipped.push({ name, message: `left to lavapipe: ${elsewhere}` });
+  else failures.push({ name, message });
 }
 
 for (const { name, message } of failures) {

@@ -102,6 +102,13 @@ describe("browser", () => {
     expectError(await run(["calibrate", "--cdp", "http://127.0.0.1:9"]), "browser");
   });
 
+  test("an adapter that is not there, or not ours to choose", async () => {
+    const ended = await run(["calibrate", "--adapter", "lavapipe"], { RIDGEPOINT_LAVAPIPE: "/no/such/folder" });
+    expectError(ended, "browser");
+    expect(ended.stderr).toContain("adapter lavapipe: no /no/such/folder/icd.json");
+    expectError(await run(["calibrate", "--cdp", "http://127.0.0.1:9", "--adapter", "swiftshader"]), "bad-option");
+  });
+
   test("a call that takes too long", async () => {
     expectError(await run(["calibrate", "--timeout", "0.001"]), "timeout");
   });

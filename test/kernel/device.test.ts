@@ -63,24 +63,28 @@ describe("a device of its own", () => {
     for (let i = 0; i < 2; i++) expect(() => gpu.check()).toThrowError(expect.objectContaining({ code: "device-lost" }));
   });
 
-  test("without subgroups and timestamps gives the same logits, after another was disposed", async () => {
-    (await openTestGpu({})).dispose();
-    const gpu = await openTestGpu({ without: ["subgroups", "timestamp-query", "shader-f16"] });
-    expect(gpu.profile).toMatchObject({ features: [], subgroupMinSize: 0, subgroupMaxSize: 0, timestampQuantumNs: null });
-    expect(lanesOf(gpu.profile).variant).toBe("workgroup");
-    const golden = (await goldenCases("qwen3")).at(-1)!;
-    const n = golden.tokens.length;
-    const rows = golden.tokens.map((_, i) => {
-      const mask = golden.mask.subarray(i * n, (i + 1) * n);
-      return { place: i, position: i, slot: i, start: mask.indexOf(1), limit: mask.lastIndexOf(1) + 1, goal: i };
-    });
-    const { engine } = await loadGolden("qwen3", {}, gpu);
-    engine.writeCanvas(0, golden.tokens);
-    const logits = await engine.logits(rows);
-    const worst = logits.reduce((most, value, i) => Math.max(most, Math.abs(value - golden.logits[i]!)), 0);
-    expect(worst).toBeLessThanOrEqual(2e-3);
-    engine.dispose();
-    expect(gpu.buffers.count).toBe(0);
-    gpu.dispose();
-  });
+  test.each(["qwen3", "gguf-q4_1", "llada"])(
+    "without subgroups, f16 and timestamps gives the same logits, after another was disposed: %s",
+    async (model) => {
+      (await openTestGpu({})).dispose();
+      const all = ["subgroups", "timestamp-query", "shader-f16", "packed_4x8_integer_dot_product"];
+      const gpu = await openTestGpu({ without: all });
+      expect(gpu.profile).toMatchObject({ features: [], subgroupMinSize: 0, subgroupMaxSize: 0, timestampQuantumNs: null });
+      expect(lanesOf(gpu.profile).variant).toBe("workgroup");
+      const golden = (await goldenCases(model)).at(-1)!;
+      const n = golden.tokens.length;
+      const rows = golden.tokens.map((_, i) => {
+        const mask = golden.mask.subarray(i * n, (i + 1) * n);
+        return { place: i, position: i, slot: i, start: mask.indexOf(1), limit: mask.lastIndexOf(1) + 1, goal: i };
+      });
+      const { engine } = await loadGolden(model, {}, gpu);
+      engine.writeCanvas(0, golden.tokens);
+      const logits = await engine.logits(rows);
+      const worst = logits.reduce((most, value, i) => Math.max(most, Math.abs(value - golden.logits[i]!)), 0);
+      expect(worst).toBeLessThanOrEqual(2e-3);
+      engine.dispose();
+      expect(gpu.buffers.count).toBe(0);
+      gpu.dispose();
+    },
+  );
 });

@@ -14,6 +14,7 @@ import {
   type Sampling,
   writePlan,
 } from "../../src/model/pass";
+import { noteExecuted } from "./executed";
 import { testGpu } from "./goldens";
 
 export type Words = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
@@ -114,6 +115,7 @@ async function runBatch(gpu: Gpu, jobs: readonly Job[]): Promise<Words[][]> {
     if (fault) throw new Error(`${jobs[0]?.kernel.name}: ${fault.message}`);
     await mapped.mapAsync(GPUMapMode.READ);
     gpu.check();
+    noteExecuted(jobs.map(({ kernel }) => kernel));
     const bytes = mapped.getMappedRange();
     let next = 0;
     return jobs.map(({ kernel, bound }) =>
