@@ -32,3 +32,13 @@ fn scaled(octet: Octet, scale: vec2f) -> Octet {
   let unit = UNIT * scale.x;
   return Octet(fma(octet.low, unit, vec4f(scale.y)), fma(octet.high, unit, vec4f(scale.y)));
 }
+
+// The same eight numbers as signed bytes, in order, and the scale and minimum that belong to them.
+fn bytes_of(octet: u32, column: u32) -> vec2u {
+  let word = weight_words[octet * COLUMNS + column];
+  return vec2u(word, word >> 4u) & vec2u(0x0f0f0f0fu);
+}
+
+fn byte_scale_of(block: u32, column: u32) -> vec2f {
+  return scale_of(block, column);
+}

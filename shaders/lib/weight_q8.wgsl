@@ -35,3 +35,13 @@ fn scaled(octet: Octet, scale: vec2f) -> Octet {
   let unit = UNIT * scale.x;
   return Octet(fma(octet.low, unit, vec4f(scale.y)), fma(octet.high, unit, vec4f(scale.y)));
 }
+
+// The same eight numbers as signed bytes, in order, and the scale and minimum that belong to them.
+fn bytes_of(octet: u32, column: u32) -> vec2u {
+  let at = octet * 2u * COLUMNS + column;
+  return vec2u(weight_words[at], weight_words[at + COLUMNS]);
+}
+
+fn byte_scale_of(block: u32, column: u32) -> vec2f {
+  return unpack2x16float(weight_scales[block * COLUMNS + column]);
+}

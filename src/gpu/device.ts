@@ -6,6 +6,8 @@ import { type DeviceProfile, isSoftware } from "./profile";
 import { measureQuantum } from "./timestamps";
 
 const WANTED_FEATURES = ["timestamp-query", "shader-f16", "subgroups"] as const;
+/** Extensions of WGSL itself, which no device need be asked for. */
+const LANGUAGE_FEATURES = ["packed_4x8_integer_dot_product"] as const;
 const WANTED_LIMITS = [
   "maxBufferSize",
   "maxStorageBufferBindingSize",
@@ -41,7 +43,9 @@ async function requestAdapter({ powerPreference = "high-performance" }: GpuOptio
   return adapter;
 }
 
-function profileOf(adapter: GPUAdapter, features: readonly string[]): DeviceProfile {
+function profileOf(adapter: GPUAdapter, { without = [] }: GpuOptions): DeviceProfile {
+  const features = featuresOf(adapter, without);
+  const language = LANGUAGE_FEATURES.filter((name) => navigator.gpu.wgslLanguageFeatures?.has(name) && !without.includes(name));
   const { vendor, architecture, description } = adapter.info;
   const limits = Object.fromEntries(WANTED_LIMITS.map((name) => [name, adapter.limits[name]]));
   const subgroups = features.includes("subgroups");
@@ -50,7 +54,7 @@ function profileOf(adapter: GPUAdapter, features: readonly string[]): DeviceProf
     architecture,
     description,
     software: isSoftware(adapter.info) || adapter.info.isFallbackAdapter === true,
-    features,
+    features: [...features, ...language],
     limits,
     subgroupMinSize: subgroups ? (adapter.info.subgroupMinSize ?? 0) : 0,
     subgroupMaxSize: subgroups ? (adapter.info.subgroupMaxSize ?? 0) : 0,
@@ -68,7 +72,7 @@ const featuresOf = (adapter: GPUAdapter, without: readonly string[] = []): strin
  */
 export async function probe(options: GpuOptions = {}): Promise<DeviceProfile> {
   const adapter = await requestAdapter(options);
-  return profileOf(adapter, featuresOf(adapter, options.without));
+  return profileOf(adapter, options);
 }
 
 /** An open device with its ledger of buffers and its pipelines. Owned by whoever opened it. */
@@ -116,7 +120,7 @@ export class Gpu {
     } catch (cause) {
       throw new RidgepointError("missing-limit", `the adapter refused a device with its own limits: ${String(cause)}`, { cause });
     }
-    const gpu = new Gpu(device, profileOf(adapter, features), options.tuning ?? {});
+    const gpu = new Gpu(device, profileOf(adapter, options), options.tuning ?? {});
     const timestampQuantumNs = await measureQuantum(gpu);
     return Object.assign(gpu, { profile: { ...gpu.profile, timestampQuantumNs } });
   }

@@ -6,6 +6,7 @@ export interface DeviceProfile {
   readonly description: string;
   /** A CPU behind the WebGPU interface (SwiftShader, lavapipe, WARP). */
   readonly software: boolean;
+  /** Of the device, by WebGPU's names, and of the language (`packed_4x8_integer_dot_product`). */
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
   /** 0 where the device has no subgroups. */

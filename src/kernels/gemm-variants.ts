@@ -1,12 +1,37 @@
 /** The matrix products among the ways to run a linear layer: register tiles for CPU adapters, tiles in workgroup memory for GPUs. */
+import gemmInt8 from "../../shaders/gemm_int8.wgsl?raw";
 import gemmLane from "../../shaders/gemm_lane.wgsl?raw";
+import gemmLane4x8 from "../../shaders/gemm_lane_4x8.wgsl?raw";
+import gemmLane16x8 from "../../shaders/gemm_lane_16x8.wgsl?raw";
 import gemmReg from "../../shaders/gemm_reg.wgsl?raw";
 import gemmTile from "../../shaders/gemm_tile.wgsl?raw";
+import gemmTileHalf from "../../shaders/gemm_tile_half.wgsl?raw";
 import gemmTileLarge from "../../shaders/gemm_tile_large.wgsl?raw";
 import gemmWide from "../../shaders/gemm_wide.wgsl?raw";
+import columnsApart from "../../shaders/lib/columns_apart.wgsl?raw";
+import columnsQuad from "../../shaders/lib/columns_quad.wgsl?raw";
 import eightColumns from "../../shaders/lib/eight_columns.wgsl?raw";
+import inputsEight from "../../shaders/lib/inputs_eight.wgsl?raw";
+import inputsFour from "../../shaders/lib/inputs_four.wgsl?raw";
 import spread from "../../shaders/lib/spread.wgsl?raw";
 import type { LinearVariant } from "./linear-variants";
+
+/** Inputs go round a subgroup, four or eight at a load; columns lie apart, or four are neighbours that one load takes. */
+const lane = (algorithm: string, source: string, rows: number): readonly LinearVariant[] =>
+  [false, true].map((quads) => ({
+    id: quads ? `${algorithm}_quad` : algorithm,
+    algorithm,
+    source,
+    quads,
+    parts: quads ? [inputsEight, columnsQuad] : [spread, inputsFour, columnsApart],
+    features: ["subgroups"],
+    subgroup: quads ? 8 : 4,
+    rows,
+    columns: 64,
+    invocations: 8,
+    loads: (octets, weight, scale) => octets * ((quads ? 1 : 2) * rows + 8 * weight) + (octets / 4) * 8 * scale,
+    consts: {},
+  }));
 
 export const GEMM_VARIANTS: readonly LinearVariant[] = [
   {
@@ -20,19 +45,9 @@ export const GEMM_VARIANTS: readonly LinearVariant[] = [
     loads: (octets, weight, scale) => octets * (64 + 8 * weight + 8 * scale),
     consts: { WIDTH: 8 },
   },
-  {
-    id: "gemm_lane",
-    algorithm: "gemm_lane",
-    source: gemmLane,
-    parts: [spread, eightColumns],
-    features: ["subgroups"],
-    subgroup: 4,
-    rows: 8,
-    columns: 64,
-    invocations: 8,
-    loads: (octets, weight, scale) => octets * (16 + 8 * weight + 8 * scale),
-    consts: { WIDTH: 8 },
-  },
+  ...lane("gemm_lane", gemmLane, 8),
+  ...lane("gemm_lane_4x8", gemmLane4x8, 4),
+  ...lane("gemm_lane_16x8", gemmLane16x8, 16),
   {
     id: "gemm_wide",
     algorithm: "gemm_wide",
@@ -66,6 +81,35 @@ export const GEMM_VARIANTS: readonly LinearVariant[] = [
     columns: 64,
     invocations: 64,
     loads: (octets, weight, scale) => (octets / 2) * (16 + 2 * weight + scale),
+    consts: {},
+  },
+  {
+    id: "gemm_tile_half",
+    algorithm: "gemm_tile_half",
+    source: gemmTileHalf,
+    parts: [eightColumns],
+    features: ["f16"],
+    rounds: "f16",
+    storage: 6208,
+    rows: 32,
+    columns: 64,
+    invocations: 64,
+    loads: (octets, weight, scale) => (octets / 4) * (16 + 4 * weight + scale),
+    consts: {},
+  },
+  {
+    id: "gemm_int8",
+    algorithm: "gemm_int8",
+    source: gemmInt8,
+    parts: [eightColumns],
+    needs: ["packed_4x8_integer_dot_product"],
+    rounds: "int8",
+    formats: ["q4", "q8"],
+    storage: 3872,
+    rows: 32,
+    columns: 64,
+    invocations: 64,
+    loads: (octets, weight, scale) => (octets / 4) * (64 + 4 * weight + scale),
     consts: {},
   },
 ];

@@ -15,9 +15,15 @@ export interface LinearVariant {
   readonly source: string;
   /** Parts of the algorithm's own. */
   readonly parts?: readonly string[];
+  /** Whether it reads the weights of four neighbouring columns at a load. */
+  readonly quads?: boolean;
   readonly consts: Readonly<Record<string, number>>;
   /** WGSL extensions, each the name of the device feature that allows it. */
   readonly features?: readonly string[];
+  /** Other features, of device or language, that it would be slow without. */
+  readonly needs?: readonly string[];
+  /** What inputs are rounded to before they are multiplied, where that is less than f32: then a device runs it only where a tuning table says so. */
+  readonly rounds?: "f16" | "int8";
   /** Least size of a subgroup, where one is used. */
   readonly subgroup?: number;
   /** Bytes of workgroup memory. */
@@ -71,9 +77,11 @@ export const LINEAR_VARIANTS: readonly LinearVariant[] = [
 ];
 
 /** Whether a device has what a variant needs. A profile that does not tell a limit is taken to have WebGPU's default. */
-export function canRun({ features = [], subgroup, storage = 0, invocations }: LinearVariant, profile: DeviceProfile): boolean {
+export function canRun(variant: LinearVariant, profile: DeviceProfile): boolean {
+  const { features = [], needs = [], subgroup, storage = 0, invocations } = variant;
   const { maxComputeInvocationsPerWorkgroup: most = 256, maxComputeWorkgroupStorageSize: memory = 16_384 } = profile.limits;
   if (invocations > most || storage > memory) return false;
   if (subgroup !== undefined && profile.subgroupMinSize < subgroup) return false;
-  return features.every((feature) => profile.features.includes(feature === "f16" ? "shader-f16" : feature));
+  const wanted = [...features.map((feature) => (feature === "f16" ? "shader-f16" : feature)), ...needs];
+  return wanted.every((feature) => profile.features.includes(feature));
 }

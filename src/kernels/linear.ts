@@ -41,15 +41,22 @@ export function linearVariant(id: string): LinearVariant {
 /** Rows from which a matrix product beats as many matrix-vector products: measured on SwiftShader; on GPUs the tile's quarter. */
 const GEMM_ROWS = { cpu: 4, gpu: 8 } as const;
 
+/** Narrow lanes (SwiftShader) have few registers and cheap neighbours; wide ones (lavapipe) spill sooner and pay by the load. */
+function laneProduct({ subgroupMinSize }: DeviceProfile, least: number): string {
+  if (subgroupMinSize >= 8) return "gemm_lane_4x8_quad";
+  return least < 16 ? "gemm_lane" : "gemm_lane_16x8";
+}
+
 /** The variant of a device that nobody has measured, for a class of rows. */
 export function defaultLinear(profile: DeviceProfile, _format: WeightFormat, rows: number): LinearVariant {
   const least = rowClass(rows);
   if (profile.software) {
     const shared = profile.features.includes("subgroups") && profile.subgroupMinSize >= 4;
     if (least < GEMM_ROWS.cpu) return linearVariant(shared ? "gemv_lane" : "gemv_reg");
-    return linearVariant(shared ? "gemm_lane" : "gemm_reg");
+    return linearVariant(shared ? laneProduct(profile, least) : "gemm_reg");
   }
-  return linearVariant(least < GEMM_ROWS.gpu ? "gemv_split" : "gemm_tile");
+  if (least >= GEMM_ROWS.gpu) return linearVariant(least < 32 ? "gemm_wide" : least < 512 ? "gemm_tile" : "gemm_tile_large");
+  return linearVariant("gemv_split");
 }
 
 /** What a choice looks at. */
@@ -115,12 +122,13 @@ export function linear(variant: LinearVariant, shape: LinearShape): Kernel {
     residual = false,
   } = shape;
   const { id, algorithm } = variant;
+  const { source, quads } = weightPart(format);
   return {
     name: algorithm,
     variant: id === algorithm ? format : `${format} ${id.slice(algorithm.length + 1)}`,
     wgsl: {
       source: variant.source,
-      parts: [weightPart(format).source, linearStore, plan, ...(variant.parts ?? [])],
+      parts: [variant.quads ? quads : source, linearStore, plan, ...(variant.parts ?? [])],
       consts: {
         ...variant.consts,
         IN: inFeatures,

@@ -1,4 +1,8 @@
 /** Weight formats as kernels see them: which WGSL part reads one, what it costs. The layout itself is `model/planes.ts`. */
+import quadsF16 from "../../shaders/lib/quads_f16.wgsl?raw";
+import quadsF32 from "../../shaders/lib/quads_f32.wgsl?raw";
+import quadsQ4 from "../../shaders/lib/quads_q4.wgsl?raw";
+import quadsQ8 from "../../shaders/lib/quads_q8.wgsl?raw";
 import weightF16 from "../../shaders/lib/weight_f16.wgsl?raw";
 import weightF32 from "../../shaders/lib/weight_f32.wgsl?raw";
 import weightQ4 from "../../shaders/lib/weight_q4.wgsl?raw";
@@ -8,6 +12,8 @@ export type WeightFormat = "q4" | "q8" | "f16" | "f32";
 
 export interface WeightPart {
   readonly source: string;
+  /** The part that reads four neighbouring columns at a load instead. */
+  readonly quads: string;
   readonly bitsPerWeight: number;
   /** 32-bit loads for eight weights, and for the scale of a block. */
   readonly octetLoads: number;
@@ -15,10 +21,10 @@ export interface WeightPart {
 }
 
 const PARTS: Readonly<Record<WeightFormat, WeightPart>> = {
-  q4: { source: weightQ4, bitsPerWeight: 5, octetLoads: 1, scaleLoads: 1 },
-  q8: { source: weightQ8, bitsPerWeight: 9, octetLoads: 2, scaleLoads: 1 },
-  f16: { source: weightF16, bitsPerWeight: 16, octetLoads: 4, scaleLoads: 0 },
-  f32: { source: weightF32, bitsPerWeight: 32, octetLoads: 8, scaleLoads: 0 },
+  q4: { source: weightQ4, quads: quadsQ4, bitsPerWeight: 5, octetLoads: 1, scaleLoads: 1 },
+  q8: { source: weightQ8, quads: quadsQ8, bitsPerWeight: 9, octetLoads: 2, scaleLoads: 1 },
+  f16: { source: weightF16, quads: quadsF16, bitsPerWeight: 16, octetLoads: 4, scaleLoads: 0 },
+  f32: { source: weightF32, quads: quadsF32, bitsPerWeight: 32, octetLoads: 8, scaleLoads: 0 },
 };
 
 export const weightPart = (format: WeightFormat): WeightPart => PARTS[format];

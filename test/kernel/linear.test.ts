@@ -1,6 +1,7 @@
 /**
  * Linear layers against float64 loops over the dequantised weight: every algorithm × format × number of rows around every tile edge.
  * Error of a sum of K products in f32: 2e-6 · √K · max|a| · max|w|; q4 sums stored numbers and minima apart, which costs up to four times that.
+ * A variant that rounds to bytes is given inputs that are bytes already; to f16, each product may be off by six roundings of 2⁻¹¹.
  */
 import { describe, expect, test } from "vitest";
 import { type LinearVariant, linear } from "../../src/kernels/linear";
@@ -11,7 +12,7 @@ import { firstFault, firstTouched, type Job, MARGIN, normals, plainRows, runJobs
 import { FORMATS, randomPlane } from "../support/planes";
 import * as reference from "../support/reference";
 
-const ROWS = [1, 2, 3, 5, 7, 8, 9, 17, 31, 33, 64];
+const ROWS = [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65];
 
 interface Case {
   readonly K: number;
@@ -41,10 +42,49 @@ function casesOf({ algorithm }: LinearVariant, format: PlaneFormat): readonly Ca
   return [CASES[2]!, ...{ q4: [CASES[0]!, CASES[4]!], q8: [CASES[1]!, CASES[3]!], f16: ragged, f32: ragged }[format]];
 }
 
+/** Whole numbers of a byte, the largest of them in every block of 32: rounding a block to bytes keeps them. */
+function wholeBytes(length: number, seed: number): Float32Array<ArrayBuffer> {
+  const values = normals(length, seed, 40).map((value) => Math.max(-127, Math.min(127, Math.round(value))));
+  for (let i = 0; i < length; i += 32) values[i] = 127;
+  return values;
+}
+
+/** Root mean square of the error over that of the outputs. */
+function relativeError(got: ArrayLike<number>, want: Float64Array): number {
+  let [error, size] = [0, 0];
+  want.forEach((value, i) => {
+    error += (got[i]! - value) ** 2;
+    size += value ** 2;
+  });
+  return Math.sqrt(error / size);
+}
+
+const ROUNDING = LINEAR_VARIANTS.filter(({ rounds }) => rounds !== undefined);
+/** A byte with a scale for 32 normal numbers is off by 0.6 % of their deviation, half precision by 0.03 %. */
+const QUALITY = { int8: 0.01, f16: 0.001 } as const;
+
+test.for(ROUNDING)("$id keeps the outputs of normal inputs", async (variant, { skip }) => {
+  const { profile } = await testGpu();
+  skip(!canRun(variant, profile), `needs ${[...(variant.features ?? []), ...(variant.needs ?? [])].join(", ")}`);
+  const [K, N, rows] = [576, 192, 33];
+  for (const format of variant.formats ?? FORMATS) {
+    const { plane, bound, weight } = randomPlane(format, K, N, 5);
+    const kernel = linear(variant, { format, inFeatures: K, outFeatures: N, columns: plane.paddedOut });
+    const input = normals(rows * K, 6);
+    const [results] = await runJobs([
+      { kernel, bound: [...bound, input, new Float32Array(rows * N), new Float32Array(N)], rows: plainRows(rows) },
+    ]);
+    const want = reference.linear(input, weight, { rows, inFeatures: K, outFeatures: N });
+    const error = relativeError(results![3]!, want);
+    expect(error, format).toBeLessThan(QUALITY[variant.rounds!]);
+    expect(error, format).toBeGreaterThan(0);
+  }
+});
+
 describe.each(LINEAR_VARIANTS)("$id", (variant) => {
   test.for(variant.formats ?? FORMATS)("%s", async (format, { skip }) => {
     const { profile } = await testGpu();
-    skip(!canRun(variant, profile), `needs ${[...(variant.features ?? []), "its limits"].join(", ")}`);
+    skip(!canRun(variant, profile), `needs ${[...(variant.features ?? []), ...(variant.needs ?? []), "its limits"].join(", ")}`);
     const cases = casesOf(variant, format);
     const jobs: Job[] = [];
     const checks: ((output: ArrayLike<number>) => void)[] = [];
@@ -61,7 +101,7 @@ describe.each(LINEAR_VARIANTS)("$id", (variant) => {
         residual,
       });
       const most = Math.max(...ROWS);
-      const dense = normals(most * K, seed + 100);
+      const dense = (variant.rounds === "int8" ? wholeBytes : normals)(most * K, seed + 100);
       const biases = normals(N, seed + 200);
       const before = normals((most + 1) * outStride, seed + 300);
       const product = reference.linear(dense, weight, {
@@ -71,7 +111,8 @@ describe.each(LINEAR_VARIANTS)("$id", (variant) => {
         bias: bias ? biases : undefined,
       });
       const largest = dense.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-      const tolerance = 2e-6 * Math.sqrt(K) * largest * maxAbs * (format === "q4" ? 4 : 1) + 1e-6;
+      const rounding = variant.rounds === "f16" ? 6 * 2 ** -11 : 2e-6 * (format === "q4" ? 4 : 1);
+      const tolerance = rounding * Math.sqrt(K) * largest * maxAbs + 1e-6;
       for (const rows of ROWS) {
         // Padding of an input row holds what was there; the rows behind the last are another pass's.
         const input = new Float32Array((rows + 1) * plane.paddedIn).fill(1000);
