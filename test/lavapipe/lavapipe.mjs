@@ -7,7 +7,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromiumEnvironment, chromiumFlags, findChromium } from "../../cli/chromium.mjs";
@@ -27,9 +27,12 @@ async function recipe() {
 }
 
 /** Runs `setup.sh`; resolves to what went wrong, or undefined. */
-function fetchInto(folder) {
+function fetchInto(folder, recipe) {
   return new Promise((resolve) => {
-    const child = spawn("bash", [join(HERE, "setup.sh"), folder], { stdio: ["ignore", "ignore", "pipe"], detached: true });
+    const child = spawn("bash", [join(HERE, "setup.sh"), folder, recipe], {
+      stdio: ["ignore", "ignore", "pipe"],
+      detached: true,
+    });
     let said = "";
     let late = false;
     // Its whole group: apt-get has children of its own.
@@ -105,9 +108,8 @@ export async function setUpLavapipe({ say = () => {}, probe = true } = {}) {
       say(`fetching lavapipe into ${folder}`);
       await rm(folder, { recursive: true, force: true });
       await mkdir(join(folder, ".."), { recursive: true });
-      const reason = await fetchInto(folder);
+      const reason = await fetchInto(folder, wanted);
       if (reason) return reason;
-      await writeFile(stamp, wanted);
     }
     return probe ? await refusalOf(await findChromium({ say })) : undefined;
   } catch (error) {

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Puts lavapipe (Mesa's Vulkan device on the CPU) and the shim that lets Chromium accept it into a new folder DIR: lib/, icd.json.
+# Puts lavapipe (Mesa's Vulkan device on the CPU) and the shim that lets Chromium accept it into a new folder DIR: lib/, icd.json, and
+# recipe, which holds RECIPE.
 # Installs nothing: packages are fetched with apt and unpacked, so no root is needed. The last line on stderr says what went wrong.
 #
-#     test/lavapipe/setup.sh DIR
+#     test/lavapipe/setup.sh DIR RECIPE
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 dir=$1
@@ -55,5 +56,6 @@ else
 fi
 "${compile[@]}" -shared -fPIC -o "$work/new/lib/libvulkan_lvp_shim.so" "$here/shim.c" >&2 || stop "${compile[0]} could not compile shim.c"
 echo '{"file_format_version": "1.0.0", "ICD": {"library_path": "./lib/libvulkan_lvp_shim.so", "api_version": "1.4.305"}}' >"$work/new/icd.json"
+echo -n "${2:-}" >"$work/new/recipe"
 # Whoever is first wins; both are the same.
 mv -T "$work/new" "$dir" 2>/dev/null || [ -e "$dir/icd.json" ] || stop "$dir cannot be written"
