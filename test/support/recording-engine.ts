@@ -12,7 +12,7 @@ function blindGpu(profile: DeviceProfile): Gpu {
   const nothing = {};
   const device = { createBindGroup: () => nothing, queue: { writeBuffer: () => {} } };
   const pipelines = { get: async () => nothing, groupLayout: () => nothing, planLayout: nothing };
-  return { profile, device, pipelines, buffers: { create: async () => nothing, destroy: () => {} } } as unknown as Gpu;
+  return { profile, tuning: {}, device, pipelines, buffers: { create: async () => nothing, destroy: () => {} } } as unknown as Gpu;
 }
 
 const NO_BUFFER = {} as GPUBuffer;
