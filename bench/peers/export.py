@@ -1,6 +1,6 @@
 """SmolLM2-135M-Instruct from GGUF to the int4 ONNX graph that onnxruntime_genai makes for WebGPU.
 
-    pip install torch transformers gguf onnx onnx_ir onnxruntime onnxruntime-genai
+    pip install torch transformers gguf onnx onnx_ir onnxruntime onnxruntime-genai accelerate
     python export.py SmolLM2-135M-Instruct.Q4_1.gguf FOLDER
 
 writes FOLDER/hf (the checkpoint in f32, the weights being those of the GGUF file) and FOLDER/onnx (model.onnx, model.onnx.data: pass it as --onnx).

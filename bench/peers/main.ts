@@ -5,7 +5,7 @@ import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright";
 import type { ViteDevServer } from "vite";
-import { chromiumFlags, findChromium } from "../../cli/chromium.mjs";
+import { chromiumEnvironment, chromiumFlags, findChromium } from "../../cli/chromium.mjs";
 import { ensure, RidgepointError } from "../../src/errors";
 import { kernelCases } from "./cases";
 import { endToEndRequest } from "./end-to-end-request";
@@ -19,17 +19,6 @@ const PEERS = ["onnxruntime-web", "@tensorflow/tfjs-core", "@wllama/wllama"];
 
 /** Chromium rounds timestamps to 65 µs unless told otherwise. */
 const FINE_CLOCK = "--disable-dawn-features=timestamp_quantization";
-
-function flagsOf(adapter: PeersOptions["adapter"]): string[] {
-  if (adapter !== "lavapipe") return [...chromiumFlags(adapter), FINE_CLOCK];
-  const flags = process.env.LAVAPIPE_FLAGS;
-  ensure(
-    flags,
-    "usage",
-    "--adapter lavapipe: expected LAVAPIPE_FLAGS in the environment; source the env file of lavapipe's set-up",
-  );
-  return [...flags.split(/\s+/).filter(Boolean), FINE_CLOCK];
-}
 
 async function versionsOf(): Promise<Record<string, string>> {
   const manifest = async (folder: string): Promise<{ name: string; version: string }> =>
@@ -60,7 +49,7 @@ async function documentOf(file: string): Promise<PeersDocument> {
   return document;
 }
 
-async function run(options: PeersOptions, args: readonly string[], server: ViteDevServer): Promise<PeersDocument> {
+async function run(options: PeersOptions, given: readonly string[], server: ViteDevServer): Promise<PeersDocument> {
   const mounts: Record<string, string> = { peers: join(here, "node_modules") };
   const request = options.endToEnd ? await endToEndRequest(options, mounts) : null;
   server.middlewares.use(fileHandler(mounts satisfies Mounts));
@@ -69,7 +58,10 @@ async function run(options: PeersOptions, args: readonly string[], server: ViteD
   server.config.server.headers = { ...ISOLATION };
   await server.listen();
   const executablePath = await findChromium({ browser: options.browser, say: (line) => console.error(line) });
-  const browser = await chromium.launch({ executablePath, headless: true, args: flagsOf(options.adapter) });
+  const args = [...chromiumFlags(options.adapter), FINE_CLOCK];
+  const environment = Object.entries(chromiumEnvironment(options.adapter)).filter(([, value]) => value !== undefined);
+  const env = Object.fromEntries(environment) as Record<string, string>;
+  const browser = await chromium.launch({ executablePath, headless: true, args, env });
   const cases: CaseResult[] = [];
   try {
     const page = await openPage(browser, server);
@@ -77,7 +69,7 @@ async function run(options: PeersOptions, args: readonly string[], server: ViteD
     const document = async (): Promise<PeersDocument> => ({
       kind: "ridgepoint-peers",
       date: new Date().toISOString().slice(0, 10),
-      command: `npm start -- ${args.join(" ")}`.trim(),
+      command: `npm start -- ${given.join(" ")}`.trim(),
       browser: `Chromium ${browser.version()}`,
       adapter: options.adapter,
       cpus: `${cpus()[0]?.model ?? "unknown CPU"}, ${availableParallelism()} cores`,

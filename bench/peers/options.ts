@@ -6,7 +6,7 @@ import { type Effort, TOPICS, type Topic, type WeightKind } from "./protocol";
 
 export const USAGE = `usage: npm start -- [options]         (from the project's folder: npm run bench:peers -- [options])
 
-  --adapter NAME      swiftshader (default), lavapipe (with its environment set up) or default (the browser's own choice)
+  --adapter NAME      swiftshader (default), lavapipe (once set up) or default (the browser's own choice)
   --only LIST         of gemm, gemv, attention, norms, e2e (default: all; e2e needs --gguf)
   --rows LIST         rows of the kernels, e.g. 8,32 (default: those of each)
   --shapes LIST       K×N of linear layers, e.g. 576x1536,1024x3072

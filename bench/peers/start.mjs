@@ -32,8 +32,9 @@ try {
   const { main } = await server.ssrLoadModule("/bench/peers/main.ts");
   process.exitCode = await main(server, process.argv.slice(2));
 } catch (cause) {
-  const code = cause?.name === "RidgepointError" ? ` [${cause.code}]: ${cause.message}` : `: ${cause?.stack ?? cause}`;
-  console.error(`error${code}`);
+  // What is thrown on purpose has a code of this project's and says what to do; anything else is a fault, with its place.
+  const expected = /^[a-z]+(-[a-z]+)*$/.test(cause?.code ?? "");
+  console.error(expected ? `error [${cause.code}]: ${cause.message}` : `error: ${cause?.stack ?? cause}`);
   process.exitCode = cause?.code === "usage" ? 2 : 1;
 } finally {
   await server.close();
