@@ -1,6 +1,6 @@
 /**
- * Three builds of one tree: `--mode lib` (dist/lib), `--mode pages` (dist/pages: the demo and the page the command line drives) and
- * `--mode cli` (dist/cli, Node). Without a mode: the dev server of the demo.
+ * Four builds of one tree: `--mode lib` (dist/lib), `--mode pages` (dist/pages: the demo and the page the command line drives), `--mode cli`
+ * (dist/cli, Node) and `--mode playwright` (dist/playwright, Node). Without a mode: the dev server of the demo.
  */
 import { cp } from "node:fs/promises";
 import { builtinModules } from "node:module";
@@ -8,7 +8,8 @@ import { defineConfig, type Plugin, type UserConfig } from "vite";
 import manifest from "./package.json" with { type: "json" };
 
 const NODE_TARGET = "node20";
-const external = [...Object.keys(manifest.dependencies), ...builtinModules, /^node:/].map((name) =>
+const packages = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.peerDependencies)];
+const external = [...packages, ...builtinModules, /^node:/].map((name) =>
   typeof name === "string" ? new RegExp(`^${name}(/|$)`) : name,
 );
 
@@ -59,6 +60,15 @@ const builds: Record<string, UserConfig> = {
       ssr: true,
       target: NODE_TARGET,
       rolldownOptions: { input: "cli/main.ts", external, output: { entryFileNames: "main.js", banner: "#!/usr/bin/env node" } },
+      minify: false,
+    },
+  },
+  playwright: {
+    build: {
+      outDir: "dist/playwright",
+      ssr: true,
+      target: NODE_TARGET,
+      rolldownOptions: { input: "perf/index.ts", external, output: { entryFileNames: "index.js" } },
       minify: false,
     },
   },

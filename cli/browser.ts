@@ -8,6 +8,8 @@ export interface BrowserOptions {
   /** A path, `chromium` or `chrome`. */
   readonly browser?: string;
   readonly headed?: boolean;
+  /** Switches of the browser beside ours. */
+  readonly args?: readonly string[];
   /** WebSocket address of a Playwright server. */
   readonly connect?: string;
   /** Address of a browser's DevTools. */
@@ -35,7 +37,7 @@ export async function openBrowser(
 ): Promise<Browser> {
   // Playwright takes a third of a second to load: only now.
   const { chromium } = await import("playwright");
-  const { browser, headed = false, connect, cdp } = options;
+  const { browser, headed = false, args = [], connect, cdp } = options;
   try {
     // The page lies on this machine's loopback, which a remote browser reaches through the connection.
     if (connect !== undefined) return await chromium.connect(connect, { timeout: START_TIMEOUT_MS, exposeNetwork: "<loopback>" });
@@ -43,7 +45,7 @@ export async function openBrowser(
     return await chromium.launch({
       executablePath: await findChromium({ browser, say }),
       headless: !headed,
-      args: chromiumFlags(adapter),
+      args: [...chromiumFlags(adapter), ...args],
       env: chromiumEnvironment(adapter),
       timeout: START_TIMEOUT_MS,
       // `cleanup.ts` ends the browser, after which the exit status is ours to choose.
@@ -53,9 +55,15 @@ export async function openBrowser(
     });
   } catch (cause) {
     const what = connect ?? cdp ?? "the browser did not start";
+    const expected =
+      connect !== undefined
+        ? "; expected a Playwright server of this version there (npx playwright run-server)"
+        : cdp !== undefined
+          ? "; expected a Chrome with --remote-debugging-port there, or a phone's through adb forward"
+          : "";
     const reason = cause instanceof Error ? firstLine(cause.message) : String(cause);
     const ours = cause instanceof Error && "code" in cause && cause.code === "browser";
-    throw new RidgepointError("browser", ours ? reason : `${what}: ${reason}`, { cause });
+    throw new RidgepointError("browser", ours ? reason : `${what}: ${reason}${expected}`, { cause });
   }
 }
 

@@ -10,6 +10,7 @@ import type { AddressInfo } from "node:net";
 import { basename, extname, join, sep } from "node:path";
 import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { RidgepointError } from "../src/errors";
 
 const MIME: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -33,6 +34,8 @@ export interface ServerOptions {
   readonly models: string;
   /** Origins beyond its own that the page may fetch from: those of a model named by address. */
   readonly connect?: readonly string[];
+  /** Of 127.0.0.1. Default: a free one. */
+  readonly port?: number | undefined;
 }
 
 /** Inclusive byte range of a file, as HTTP names it. */
@@ -73,12 +76,18 @@ export class PageServer {
     server.on("request", (request, response) => void this.#answer(request, response));
   }
 
-  /** Starts on a free port of 127.0.0.1. */
+  /**
+   * Starts on 127.0.0.1.
+   * @throws RidgepointError `bad-option`: the port is taken, or not ours to take
+   */
   static async start(options: ServerOptions): Promise<PageServer> {
     const server = createServer();
     await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(0, "127.0.0.1", resolve);
+      server.once("error", (cause) => {
+        const message = `--port ${options.port}: ${cause.message}; expected a free port of this machine`;
+        reject(options.port === undefined ? cause : new RidgepointError("bad-option", message, { cause }));
+      });
+      server.listen(options.port ?? 0, "127.0.0.1", resolve);
     });
     return new PageServer(server, options);
   }

@@ -1,5 +1,6 @@
 /** One command's browser, server and page, from start to end; calls into the page with typed errors coming out. */
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import type { Browser, Page } from "playwright";
 import { type DeviceProfile, type ErrorCode, RidgepointError } from "../src/index";
 import { type BrowserOptions, firstLine, isRemote, openBrowser } from "./browser";
@@ -16,6 +17,10 @@ export interface SessionOptions extends BrowserOptions {
   readonly adapter: AdapterChoice;
   /** Longest time a single call into the page may take, s. */
   readonly timeout: number;
+  /** Port of this machine for the page's server. Default: a free one. */
+  readonly port?: number;
+  /** JavaScript that the page runs before its own. */
+  readonly initScripts?: readonly string[];
 }
 
 /** `device` of every JSON document. */
@@ -28,6 +33,19 @@ export interface DeviceDocument extends DeviceProfile {
 export interface LoadDocument extends PeakMemory {
   readonly ms: number;
   readonly fileBytes: number;
+}
+
+/** A browser that goes is noticed this long after a call that it took with it, ms. */
+const LEAVING_MS = 500;
+
+/** Why a page is gone: a browser elsewhere may be well, and only the connection lost, which says nothing of what ran. */
+function endedError({ connect, cdp }: BrowserOptions): RidgepointError {
+  const endpoint = connect ?? cdp;
+  if (endpoint === undefined) return new RidgepointError("browser", "the browser ended before the command did");
+  return new RidgepointError(
+    "network",
+    `${endpoint}: the connection was lost before the command ended; is the browser still there?`,
+  );
 }
 
 type Answer<K extends keyof PageApi> = Awaited<ReturnType<PageApi[K]>>;
@@ -56,8 +74,16 @@ export async function withSession<T>(
   specs: readonly ModelSpec[],
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const connect = [...new Set(specs.flatMap(originsOf))];
-  const server = await PageServer.start({ pages: join(PACKAGE, "dist/pages"), models: MODELS, connect });
+  return withSessionFor(options, [...new Set(specs.flatMap(originsOf))], work);
+}
+
+/** As {@link withSession}, for models that are not known yet: the page may fetch from `connect`, origins or schemes. */
+export async function withSessionFor<T>(
+  options: SessionOptions,
+  connect: readonly string[],
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const server = await PageServer.start({ pages: join(PACKAGE, "dist/pages"), models: MODELS, connect, port: options.port });
   const closeServer = closeLater(() => server.close());
   try {
     return await withBrowser(options, server, options.adapter, work);
@@ -92,8 +118,9 @@ async function withBrowser<T>(
     closePage = closeLater(() => page.close());
     return await work(await openSession(page, browser, server, options));
   } finally {
-    await closePage();
-    await closeBrowser();
+    // What is gone already cannot be closed, and why it is gone has been said.
+    await closePage().catch(() => undefined);
+    await closeBrowser().catch(() => undefined);
   }
 }
 
@@ -104,9 +131,10 @@ async function openSession(page: Page, browser: Browser, server: PageServer, opt
     else session.onStep?.(event);
   };
   await page.exposeFunction("ridgepointEvent", receive);
+  for (const content of options.initScripts ?? []) await page.addInitScript({ content });
   const gone = new Promise<never>((_, reject) => {
     page.once("crash", () => reject(new RidgepointError("browser", "the page crashed, most likely out of memory")));
-    browser.once("disconnected", () => reject(new RidgepointError("browser", "the browser ended before the command did")));
+    browser.once("disconnected", () => reject(endedError(options)));
   });
   gone.catch(() => undefined);
   if (process.env.RIDGEPOINT_DEBUG) {
@@ -121,8 +149,10 @@ async function openSession(page: Page, browser: Browser, server: PageServer, opt
         ({ name, request }) => window.ridgepoint[name](request),
         { name, request },
       );
-      const outcome = await Promise.race([answer, gone, late]).catch((cause: unknown) => {
+      const outcome = await Promise.race([answer, gone, late]).catch(async (cause: unknown) => {
         if (cause instanceof RidgepointError) throw cause;
+        // Whatever a call dies of when its browser goes: that the browser went is told a moment later.
+        await Promise.race([gone, setTimeout(LEAVING_MS)]);
         throw new RidgepointError("browser", firstLine(cause instanceof Error ? cause.message : String(cause)), { cause });
       });
       if ("error" in outcome) throw new RidgepointError(outcome.error.code as ErrorCode, outcome.error.message);
@@ -135,7 +165,9 @@ async function openSession(page: Page, browser: Browser, server: PageServer, opt
 
   const url = `${server.origin}/cli/page/index.html`;
   await page.goto(url).catch((cause: Error) => {
-    throw new RidgepointError("browser", `the browser cannot reach ${url}: ${firstLine(cause.message)}`, { cause });
+    const { port } = new URL(url);
+    const hint = options.cdp === undefined ? "" : `; a phone needs --port N and \`adb reverse tcp:N tcp:N\` (N is ${port} now)`;
+    throw new RidgepointError("browser", `the browser cannot reach ${url}: ${firstLine(cause.message)}${hint}`, { cause });
   });
   await page
     .waitForFunction(() => window.ridgepoint !== undefined, null, { timeout: 30_000 })
@@ -168,7 +200,7 @@ function timeLimit(seconds: number, what: string): { promise: Promise<never>; ti
   let timer!: NodeJS.Timeout;
   const promise = new Promise<never>((_, reject) => {
     const expire = () => reject(new RidgepointError("timeout", `${what} took longer than ${seconds} s; give --timeout S`));
-    timer = setTimeout(expire, seconds * 1000);
+    timer = globalThis.setTimeout(expire, seconds * 1000);
   });
   promise.catch(() => undefined);
   return { promise, timer };

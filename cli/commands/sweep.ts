@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { Argument, type Command, Option } from "commander";
 import { ensure, RidgepointError } from "../../src/errors";
 import {
+  type Calibration,
   defaultSettings,
   hasDataset,
   planSweep,
@@ -17,15 +18,17 @@ import {
   sweepFigures,
 } from "../../src/index";
 import { deviceCard } from "../device-card";
+import { endpointsOf } from "../endpoints";
 import { type Problem, readDataset } from "../evaluation-dataset";
 import { hashModel } from "../evaluation-records";
 import { formatFlops, formatNs, formatNumber, formatPercent } from "../format";
 import { MODELS, type ModelSpec, parseModel } from "../models";
 import { type CommonFlags, parseCount, parseNumber, sessionOptions, withBrowserOptions } from "../options";
 import { print, printDocument, SCHEMA, say } from "../output";
+import type { DeviceDocument } from "../session";
+import { runOverEndpoints } from "../sweep-endpoints";
 import { type KnownModel, knowModel } from "../sweep-prompts";
 import { appendPoint, beginSweep, checkSame, openSweep, type SweepHeader } from "../sweep-records";
-import { runSweep } from "../sweep-run";
 import { formatTable } from "../table";
 
 interface SweepFlags extends CommonFlags {
@@ -140,7 +143,7 @@ async function writeDocument(base: string, document: SweepDocument): Promise<str
 }
 
 async function sweep(name: SweepName, flags: SweepFlags): Promise<void> {
-  const options = sessionOptions(flags);
+  const endpoints = endpointsOf(sessionOptions(flags, { several: true }));
   const shard = parseShard(flags.shard);
   const candidates = await Promise.all(flags.models.split(",").map((model) => candidateOf(model.trim())));
   const settings = settingsOf(name, flags, candidates);
@@ -178,15 +181,14 @@ async function sweep(name: SweepName, flags: SweepFlags): Promise<void> {
   };
   let header: SweepHeader | null = begun?.header ?? null;
   if (header) checkSame(path, header, { ...partial, device: header.device });
-  await runSweep({
-    options,
+  const work = {
     specs: new Map(candidates.map(({ name: model, spec }) => [model, spec])),
     known: new Map(candidates.map(({ name: model, known }) => [model, known])),
     tasks: left,
     total: left.length,
     problems,
     repetitions,
-    onDevice: async (device, calibrate) => {
+    onDevice: async (device: DeviceDocument, calibrate: () => Promise<Calibration>) => {
       if (!flags.json) print(`${deviceCard(device)}\n`);
       if (header) {
         checkSame(path, header, { ...partial, device });
@@ -196,11 +198,12 @@ async function sweep(name: SweepName, flags: SweepFlags): Promise<void> {
       await beginSweep(path, header);
       return header.calibration;
     },
-    onPoint: (point) => {
+    onPoint: (point: SweepPoint) => {
       appendPoint(path, point);
       points.push(point);
     },
-  });
+  };
+  await runOverEndpoints(work, endpoints);
   points.sort((a, b) => a.index - b.index);
   const document: SweepDocument = { ...(header as unknown as SweepHeader), points };
   const files = await writeDocument(base, document);

@@ -1,9 +1,10 @@
 /** `sweep` and `report` on models of random weights: resumption, shards, points that fail, what is refused. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { SweepDocument, SweepPoint } from "../../src/index";
+import type { SweepDocument } from "../../src/index";
 import { document, GOLDENS, run, start, temporaryFolder } from "./cli";
+import { countsOf, linesOf } from "./points";
 
 const MODELS = ["llama-tied", "llada", "fast-dllm-v2"].map((name) => join(GOLDENS, name)).join(",");
 const LENGTH = [
@@ -21,15 +22,6 @@ const LENGTH = [
   ],
   ...["--repetitions", "1", "--adapter", "swiftshader"],
 ];
-
-const linesOf = (path: string): string[] => (existsSync(path) ? readFileSync(path, "utf8").split("\n").slice(0, -1) : []);
-
-/** What does not depend on the clock. */
-const countsOf = ({ result, ...point }: SweepPoint) => {
-  if (!result) return { ...point, result };
-  const { wallNs, samples, ttftNs, tokensPerSecond, predictedTokensPerSecond, ...counts } = result;
-  return { ...point, result: counts };
-};
 
 describe("sweep", () => {
   test("killed half-way it goes on without repeating, and its shards merge to the same points", {

@@ -94,13 +94,13 @@ test("no file of src imports from Node: it all runs in a page", () => {
   expect(offenders(sources, (imported) => imported.startsWith("node:"))).toEqual([]);
 });
 
-test.each(["cli", "demo"])("%s uses the public API alone: src/index, and the errors", (folder) => {
+test.each(["cli", "demo", "perf"])("%s uses the public API alone: src/index, and the errors", (folder) => {
   const others = (imported: string) => imported.startsWith("src/") && !/^src\/(index|errors)(\.ts)?$/.test(imported);
   expect(offenders(filesOf(folder), others)).toEqual([]);
 });
 
-test("nothing of src imports cli, demo, bench or test", () => {
-  expect(offenders(sources, (imported) => /^(cli|demo|bench|test)\//.test(imported))).toEqual([]);
+test("nothing of src imports cli, demo, perf, bench or test", () => {
+  expect(offenders(sources, (imported) => /^(cli|demo|perf|bench|test)\//.test(imported))).toEqual([]);
 });
 
 test("nothing that is shipped imports the comparison with other engines, or one of them", () => {

@@ -1,0 +1,21 @@
+/** The engine as it is: every budget holds, and ten profiles of ten stay within the first one's costs. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { baselineOf, expect, test } from "ridgepoint/playwright";
+import { baselinePath, TOLERANCE, WORKLOAD } from "./workload";
+
+test("kernels reach their share of the roof, and none is above it", async ({ ridge }) => {
+  const profile = await ridge.profile(WORKLOAD);
+  expect(profile.phases).toEqual(["prefill", "decode"]);
+  expect(profile.kernel("matmul", { phase: "prefill" })).toReachRoof(0.1);
+  expect(profile.kernel("matmul", { phase: "decode" })).toReachRoof(0.1);
+  expect(profile.kernel("attention")).toReachRoof(0.02);
+  for (const kernel of profile.kernels) expect(kernel.percentOfRoof.interval95.low, kernel.role).toBeLessThan(105);
+  expect(profile.phase("decode")).toCostAtMost({ sentinelFlops: 1e9 });
+});
+
+test("ten profiles of ten stay within the baseline", async ({ ridge }, info) => {
+  const baseline = baselineOf(await ridge.profile(WORKLOAD));
+  mkdirSync(info.project.outputDir, { recursive: true });
+  writeFileSync(baselinePath(info.project.outputDir), JSON.stringify(baseline));
+  for (let time = 0; time < 10; time++) expect(await ridge.profile(WORKLOAD)).toStayWithin(baseline, { tolerance: TOLERANCE });
+});
