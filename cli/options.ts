@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { type GenerateOptions, POLICY_NAMES, RidgepointError } from "../src/index";
 import type { AdapterChoice } from "./chromium.mjs";
 import type { SessionOptions } from "./session";
+import { checkEndpoints } from "./endpoints";
 
 /** Options of commands that start a browser, as commander gives them. */
 export interface CommonFlags {
@@ -12,6 +13,7 @@ export interface CommonFlags {
   readonly connect?: string;
   readonly cdp?: string;
   readonly timeout: string;
+  readonly port?: string;
   readonly json?: boolean;
 }
 
@@ -28,11 +30,12 @@ export function withBrowserOptions(command: Command): Command {
     .option("--connect <ws>", "use the browser of a Playwright server")
     .option("--cdp <url>", "use a running browser through its DevTools address")
     .option("--timeout <s>", "longest time of one call into the page", "600")
+    .option("--port <n>", "port of this machine that the page is served on (default: a free one), to be forwarded to a phone")
     .option("--json", "print one JSON document on stdout");
 }
 
-/** The session a command's flags ask for. */
-export function sessionOptions(flags: CommonFlags): SessionOptions {
+/** The session a command's flags ask for. `several`: the command takes more than one running browser, separated by commas. */
+export function sessionOptions(flags: CommonFlags, { several = false } = {}): SessionOptions {
   const timeout = parseNumber("--timeout", flags.timeout);
   if (timeout <= 0) throw new RidgepointError("bad-option", `--timeout: expected seconds above 0, got ${flags.timeout}`);
   const other = flags.connect !== undefined ? "--connect" : flags.cdp !== undefined ? "--cdp" : undefined;
@@ -41,7 +44,12 @@ export function sessionOptions(flags: CommonFlags): SessionOptions {
       "bad-option",
       `--adapter ${flags.adapter}: a browser that runs already keeps its own; leave it out beside ${other}`,
     );
-  return { ...flags, timeout };
+  checkEndpoints(flags);
+  if (!several && `${flags.connect ?? ""}${flags.cdp ?? ""}`.includes(",")) {
+    throw new RidgepointError("bad-option", `${other}: expected one address; only sweep takes several`);
+  }
+  const { port, ...rest } = flags;
+  return { ...rest, timeout, ...(port !== undefined && { port: parseCount("--port", port) }) };
 }
 
 /** A number. */
@@ -151,6 +159,36 @@ export function parsePolicy(text: string): { name: string } & Record<string, num
 /** A kind of speculation, and its numbers after a colon: `draft:tokens=6,forwards=2`. */
 export function parseSpeculate(text: string): { kind: string } & Record<string, number | string> {
   return parseNamed("--speculate", "kind", text) as { kind: string };
+/** `ID=NUMBER,ID=NUMBER`. */
+export function parseLogitBias(text: string): Record<number, number> {
+  const flag = "--logit-bias";
+  const pairs = text.split(",").map((pair) => pair.split("="));
+  if (pairs.some((pair) => pair.length !== 2))
+    throw new RidgepointError("bad-option", `${flag}: expected ID=NUMBER,ID=NUMBER, got "${text}"`);
+  const bias = new Map(pairs.map(([id = "", value = ""]) => [parseId(flag, id), parseNumber(`${flag} ${id.trim()}`, value)]));
+  if (bias.size < pairs.length) throw new RidgepointError("bad-option", `${flag}: an id is named twice in "${text}"`);
+  return Object.fromEntries(bias);
+}
+
+/** What the answer must be: at most one of the three flags. */
+function constraintOf({ jsonSchema, regex, grammar }: Readonly<Record<string, unknown>>): GenerateOptions["constraint"] {
+  const given = [
+    ...(jsonSchema === undefined ? [] : [{ jsonSchema: readText("--json-schema", String(jsonSchema)) }]),
+    ...(regex === undefined ? [] : [{ regex: String(regex) }]),
+    ...(grammar === undefined ? [] : [{ grammar: readText("--grammar", String(grammar)) }]),
+  ];
+  if (given.length > 1) throw new RidgepointError("bad-option", "expected one of --json-schema, --regex, --grammar; got several");
+  return given[0];
+}
+
+function readText(flag: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new RidgepointError("bad-option", `${flag}: ${(cause as Error).message}`, { cause });
+  }
+}
+
 }
 
 /** `NAME` or `NAME:KEY=NUMBER,KEY=NUMBER`, the name under a key of its own. */
