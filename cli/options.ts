@@ -2,8 +2,8 @@
 import { type Command, Option } from "commander";
 import { type GenerateOptions, POLICY_NAMES, RidgepointError } from "../src/index";
 import type { AdapterChoice } from "./chromium.mjs";
-import type { SessionOptions } from "./session";
 import { checkEndpoints } from "./endpoints";
+import type { SessionOptions } from "./session";
 
 /** Options of commands that start a browser, as commander gives them. */
 export interface CommonFlags {
@@ -12,8 +12,8 @@ export interface CommonFlags {
   readonly headed?: boolean;
   readonly connect?: string;
   readonly cdp?: string;
-  readonly timeout: string;
   readonly port?: string;
+  readonly timeout: string;
   readonly json?: boolean;
 }
 
@@ -29,8 +29,8 @@ export function withBrowserOptions(command: Command): Command {
     .option("--headed", "show the browser")
     .option("--connect <ws>", "use the browser of a Playwright server")
     .option("--cdp <url>", "use a running browser through its DevTools address")
-    .option("--timeout <s>", "longest time of one call into the page", "600")
     .option("--port <n>", "port of this machine that the page is served on (default: a free one), to be forwarded to a phone")
+    .option("--timeout <s>", "longest time of one call into the page", "600")
     .option("--json", "print one JSON document on stdout");
 }
 
@@ -159,36 +159,6 @@ export function parsePolicy(text: string): { name: string } & Record<string, num
 /** A kind of speculation, and its numbers after a colon: `draft:tokens=6,forwards=2`. */
 export function parseSpeculate(text: string): { kind: string } & Record<string, number | string> {
   return parseNamed("--speculate", "kind", text) as { kind: string };
-/** `ID=NUMBER,ID=NUMBER`. */
-export function parseLogitBias(text: string): Record<number, number> {
-  const flag = "--logit-bias";
-  const pairs = text.split(",").map((pair) => pair.split("="));
-  if (pairs.some((pair) => pair.length !== 2))
-    throw new RidgepointError("bad-option", `${flag}: expected ID=NUMBER,ID=NUMBER, got "${text}"`);
-  const bias = new Map(pairs.map(([id = "", value = ""]) => [parseId(flag, id), parseNumber(`${flag} ${id.trim()}`, value)]));
-  if (bias.size < pairs.length) throw new RidgepointError("bad-option", `${flag}: an id is named twice in "${text}"`);
-  return Object.fromEntries(bias);
-}
-
-/** What the answer must be: at most one of the three flags. */
-function constraintOf({ jsonSchema, regex, grammar }: Readonly<Record<string, unknown>>): GenerateOptions["constraint"] {
-  const given = [
-    ...(jsonSchema === undefined ? [] : [{ jsonSchema: readText("--json-schema", String(jsonSchema)) }]),
-    ...(regex === undefined ? [] : [{ regex: String(regex) }]),
-    ...(grammar === undefined ? [] : [{ grammar: readText("--grammar", String(grammar)) }]),
-  ];
-  if (given.length > 1) throw new RidgepointError("bad-option", "expected one of --json-schema, --regex, --grammar; got several");
-  return given[0];
-}
-
-function readText(flag: string, path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new RidgepointError("bad-option", `${flag}: ${(cause as Error).message}`, { cause });
-  }
-}
-
 }
 
 /** `NAME` or `NAME:KEY=NUMBER,KEY=NUMBER`, the name under a key of its own. */
