@@ -47,7 +47,7 @@ export { calibrate } from "./measure/calibrate";
 export { type LineChart, type LineSeries, lineChartSvg } from "./measure/charts";
 export { measuredRoofs, predictedTokensPerSecond } from "./measure/measured-roofs";
 export { type MergedReport, mergedReport } from "./measure/merged-report";
-export type { Estimate, PairedKernel, PairedOptions, PairedProfile } from "./measure/paired";
+export type { Estimate, PairedKernel, PairedOptions, PairedProfile, PairedSample } from "./measure/paired";
 export type { Clock, Profile, ProfileMode } from "./measure/profile";
 export { publishedRooflineSvg } from "./measure/published-figures";
 export { type CompareDocument, renderReport } from "./measure/report";

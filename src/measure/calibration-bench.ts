@@ -54,7 +54,8 @@ export async function prepare(
   return { experiment, pipeline, bindGroup, uniform, steps: 0, dispatchNs: 0, samples: [] };
 }
 
-function setSteps(gpu: Gpu, prepared: Prepared, steps: number): void {
+/** Makes a dispatch so many steps long. */
+export function setSteps(gpu: Gpu, prepared: Prepared, steps: number): void {
   prepared.steps = steps;
   gpu.device.queue.writeBuffer(prepared.uniform, 0, prepared.experiment.params(steps));
 }

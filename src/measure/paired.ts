@@ -1,6 +1,6 @@
 /**
- * Kernels of a real run timed in turns with a sentinel, until the median is known well enough: costs in FLOP that the sentinel would have done
- * meanwhile, which a busy or throttled machine leaves as they are. It does not know what they may cost.
+ * Kernels of a real run timed in turns with a sentinel, until their costs are known well enough: in FLOP that the sentinel would have done meanwhile,
+ * which a busy or throttled machine leaves as they are. It does not know what they may cost.
  */
 import { ensure } from "../errors";
 import { timePasses } from "../gpu/timestamps";
@@ -10,11 +10,12 @@ import { keyOfKernel } from "./kernel-table";
 import { type TimedCalls, WALL_QUANTUM_NS } from "./kernel-times";
 import { type Floor, floorNs } from "./roofline";
 import { prepareSentinel, type Sentinel } from "./sentinel";
-import { bootstrapInterval95, type Interval, spread } from "./statistics";
+import { bootstrapInterval95, type Interval, quantile, spread } from "./statistics";
 import type { BoundBy, Calibration, Spread } from "./types";
 
-/** A median with its scatter, and the 95 % interval of the median (bootstrap). */
-export interface Estimate extends Spread {
+/** An estimate, and the 95 % interval it lies in (bootstrap). */
+export interface Estimate {
+  readonly value: number;
   readonly interval95: Interval;
 }
 
@@ -35,7 +36,15 @@ export interface PairedKernel {
   /** Least time of one call over its time, % , the roof being taken at the speed that the sentinel had beside it. */
   readonly percentOfRoof: Estimate;
   readonly boundBy: BoundBy;
-  readonly samples: number;
+  readonly samples: readonly PairedSample[];
+}
+
+/** One pass of calls between two of the sentinel. */
+export interface PairedSample {
+  /** Of a call. */
+  readonly ns: number;
+  /** Of a FLOP of the sentinel, before and after. */
+  readonly flopNs: number;
 }
 
 export interface PairedProfile {
@@ -46,7 +55,7 @@ export interface PairedProfile {
 }
 
 export interface PairedOptions {
-  /** Half the width of the interval of a median, as a share of it, at which a kernel is known well enough. Default 0.02. */
+  /** Half the width of the interval of a cost, as a share of it, at which a kernel is known well enough. Default 0.02. */
   readonly precision?: number | undefined;
   /** Sampling goes on no longer than this, ms, although a kernel is not known so well; at least {@link LEAST_SAMPLES} are taken. Default 20 000. */
   readonly patienceMs?: number | undefined;
@@ -60,14 +69,17 @@ export interface PairedForward {
   readonly plans: Uint32Array<ArrayBuffer>;
 }
 
-const LEAST_SAMPLES = 7;
-const MOST_SAMPLES = 101;
-/** Samples between two looks at the interval. */
-const LOOK_EVERY = 4;
+const LEAST_SAMPLES = 12;
+const MOST_SAMPLES = 120;
+const RESAMPLES = 200;
+/** Disturbance only ever lengthens a pass: costs are taken from the quicker quarter's edge, of the kernel and of the sentinel alike. */
+const QUICK = 0.25;
+/** Passes of the calls in one submit, between passes of the sentinel. */
+const CHAIN = 3;
 /** A pass of a sample lasts at least so many steps of the clock, … */
 const RESOLVED_QUANTA = 60;
-/** … and so long, ns: what begins and ends a pass is below a hundredth of it. */
-const LEAST_NS = 2e6;
+/** … and so long, ns: long against what begins and ends a pass, and, where it can be, short against a scheduler's slices of time. */
+const LEAST_NS = 6e5;
 const MOST_CALLS = 2000;
 
 interface Subject extends TimedCalls {
@@ -75,9 +87,9 @@ interface Subject extends TimedCalls {
   readonly first: Dispatch;
   readonly floor: Floor;
   calls: number;
-  readonly ns: number[];
-  readonly costs: number[];
-  readonly rates: number[];
+  /** Dispatches of the sentinel before and after: together they last as long as the calls, so that both are disturbed alike. */
+  repeats: number;
+  readonly samples: PairedSample[];
   settled: boolean;
 }
 
@@ -90,62 +102,92 @@ function subjectsOf(forwards: readonly PairedForward[], calibration: Calibration
     }
     return [...groups.values()].map((group): Subject => {
       const first = group[0] as Dispatch;
-      const state = { calls: 1, ns: [], costs: [], rates: [], settled: false };
+      const state = { calls: 1, repeats: 1, samples: [], settled: false };
       return { phase, first, dispatches: group, plans, floor: floorNs(first, calibration), ...state };
     });
   });
 }
 
-/** Finds how many calls a sample takes. */
-async function tuneCalls(engine: Engine, subject: Subject, leastNs: number): Promise<void> {
+/** Finds how many calls a sample takes, and how many dispatches of the sentinel last as long. */
+async function tuneCalls(engine: Engine, subject: Subject, sentinel: Sentinel, leastNs: number): Promise<void> {
+  engine.restorePlans(subject.plans);
   for (let tries = 0; tries < 12; tries++) {
-    const [ns = 0] = await timePasses(engine.gpu, [engine.repeat(subject.dispatches, subject.calls)]);
-    if (ns >= leastNs || subject.calls >= MOST_CALLS) return;
+    const [ns = 0, beside = 0] = await timePasses(engine.gpu, [
+      engine.repeat(subject.dispatches, subject.calls),
+      sentinel.fill(subject.repeats),
+    ]);
+    if (ns >= leastNs || subject.calls >= MOST_CALLS) {
+      const each = Math.max(beside / subject.repeats, 1);
+      subject.repeats = Math.max(1, Math.round(Math.max(ns, leastNs) / 2 / each));
+      return;
+    }
     const growth = ns > 0 ? (1.2 * leastNs) / ns : 8;
     subject.calls = Math.min(MOST_CALLS, Math.ceil(subject.calls * Math.min(8, Math.max(1.25, growth))));
   }
 }
 
-async function sampleOnce(engine: Engine, subject: Subject, sentinel: Sentinel, repeats: number): Promise<void> {
-  const { dispatches, plans, calls } = subject;
+/** Takes {@link CHAIN} samples in one submit; what the clock could not see is dropped. */
+async function sampleChain(engine: Engine, subject: Subject, sentinel: Sentinel): Promise<void> {
+  const { dispatches, plans, calls, repeats } = subject;
   engine.restorePlans(plans);
-  const passes = [sentinel.fill(repeats), engine.repeat(dispatches, calls), sentinel.fill(repeats)];
-  const [before = 0, ns = 0, after = 0] = await timePasses(engine.gpu, passes);
-  if (before <= 0 || ns <= 0 || after <= 0) return;
-  const rate = (2 * repeats * sentinel.flops) / (before + after);
-  subject.ns.push(ns / calls);
-  subject.rates.push(rate);
-  subject.costs.push((ns / calls) * rate);
+  const links = Array.from({ length: CHAIN }, () => [engine.repeat(dispatches, calls), sentinel.fill(repeats)]);
+  const times = await timePasses(engine.gpu, [sentinel.fill(repeats), ...links.flat()]);
+  for (let i = 1; i < times.length; i += 2) {
+    const [before = 0, ns = 0, after = 0] = times.slice(i - 1, i + 2);
+    if (before > 0 && ns > 0 && after > 0) {
+      subject.samples.push({ ns: ns / calls, flopNs: (before + after) / (2 * repeats * sentinel.flops) });
+    }
+  }
 }
 
-/** Whether the median of the costs is known to a share of `precision`. */
-function isSettled({ costs }: Subject, precision: number): boolean {
-  if (costs.length >= MOST_SAMPLES) return true;
-  if (costs.length < LEAST_SAMPLES || (costs.length - LEAST_SAMPLES) % LOOK_EVERY !== 0) return false;
-  const { low, high } = bootstrapInterval95(costs);
-  return (high - low) / 2 <= precision * spread(costs).median;
+const quickNs = (samples: readonly PairedSample[]): number =>
+  quantile(
+    samples.map(({ ns }) => ns),
+    QUICK,
+  );
+const quickFlopNs = (samples: readonly PairedSample[]): number =>
+  quantile(
+    samples.map(({ flopNs }) => flopNs),
+    QUICK,
+  );
+
+/** FLOP of the sentinel in the time of a call. */
+function costOf({ samples }: Subject): Estimate {
+  const cost = (some: readonly PairedSample[]): number => quickNs(some) / quickFlopNs(some);
+  const drawn = (indices: readonly number[]): number => cost(indices.map((i) => samples[i] as PairedSample));
+  const interval95 = bootstrapInterval95([...samples.keys()], { statistic: drawn, resamples: RESAMPLES });
+  return { value: cost(samples), interval95 };
 }
 
-const estimateOf = (samples: readonly number[]): Estimate => ({ ...spread(samples), interval95: bootstrapInterval95(samples) });
+/** Whether the cost is known to a share of `precision`. */
+function isSettled(subject: Subject, precision: number): boolean {
+  const { length } = subject.samples;
+  if (length >= MOST_SAMPLES) return true;
+  if (length < LEAST_SAMPLES) return false;
+  const { value, interval95 } = costOf(subject);
+  return (interval95.high - interval95.low) / 2 <= precision * value;
+}
 
 function kernelOf(subject: Subject, calibration: Calibration): PairedKernel {
-  const { first, phase, dispatches, floor, ns, costs } = subject;
+  const { first, phase, dispatches, floor, samples } = subject;
   const { kernel, variant, role, shape } = first;
   ensure(
-    costs.length > 0,
+    samples.length > 0,
     "gpu-validation",
     () => `${kernel} (${role}): the clock saw none of its passes of ${subject.calls} calls; measure again`,
   );
   // The floor holds for the machine as it was calibrated: in FLOP of the sentinel then, it holds now too.
-  const reference = (calibration.sentinelFlopsPerNs ?? calibration.flopsPerNs.f32).median;
+  const least = floor.ns * (calibration.sentinelFlopsPerNs ?? calibration.flopsPerNs.f32).median;
+  const cost = costOf(subject);
+  const { low, high } = cost.interval95;
   return {
     ...{ kernel, variant, role, phase, shape },
     calls: dispatches.length,
-    ns: spread(ns),
-    sentinelFlops: estimateOf(costs),
-    percentOfRoof: estimateOf(costs.map((cost) => (100 * floor.ns * reference) / cost)),
+    ns: spread(samples.map(({ ns }) => ns)),
+    sentinelFlops: cost,
+    percentOfRoof: { value: (100 * least) / cost.value, interval95: { low: (100 * least) / high, high: (100 * least) / low } },
     boundBy: floor.boundBy,
-    samples: costs.length,
+    samples,
   };
 }
 
@@ -165,24 +207,21 @@ export async function pairKernels(
   const subjects = subjectsOf(forwards, calibration);
   const sentinel = await prepareSentinel(gpu);
   try {
-    const repeats = Math.max(1, Math.ceil(leastNs / 2 / LEAST_NS));
-    for (const subject of subjects) {
-      engine.restorePlans(subject.plans);
-      await tuneCalls(engine, subject, leastNs);
-    }
+    for (const subject of subjects) await tuneCalls(engine, subject, sentinel, leastNs);
     const until = performance.now() + patienceMs;
-    for (let round = 0; round < MOST_SAMPLES * 2; round++) {
+    for (let round = 0; round < MOST_SAMPLES; round++) {
       const left = subjects.filter(({ settled }) => !settled);
-      if (left.length === 0 || (round >= LEAST_SAMPLES && performance.now() > until)) break;
+      if (left.length === 0 || (round * CHAIN >= LEAST_SAMPLES && performance.now() > until)) break;
       for (const subject of left) {
         ensure(!signal?.aborted, "abort", "pairKernels: aborted");
-        await sampleOnce(engine, subject, sentinel, repeats);
+        await sampleChain(engine, subject, sentinel);
         subject.settled = isSettled(subject, precision);
       }
     }
     gpu.check();
     const kernels = subjects.map((subject) => kernelOf(subject, calibration));
-    return { kernels, sentinelFlopsPerNs: spread(subjects.flatMap(({ rates }) => rates)), quantumNs };
+    const rates = subjects.flatMap(({ samples }) => samples.map(({ flopNs }) => 1 / flopNs));
+    return { kernels, sentinelFlopsPerNs: spread(rates), quantumNs };
   } finally {
     sentinel.dispose();
   }

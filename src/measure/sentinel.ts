@@ -4,16 +4,19 @@
  */
 import type { Gpu } from "../gpu/device";
 import type { PassFiller } from "../gpu/timestamps";
-import { dispatches, prepare, tune, UNIFORM } from "./calibration-bench";
+import { dispatches, prepare, setSteps, tune, UNIFORM } from "./calibration-bench";
 import { type Bench, computeInvocations, type Experiment, experiments, isSentinel } from "./calibration-experiments";
 
 export interface Sentinel {
-  /** FLOP of one dispatch, which takes about 2 ms. */
+  /** FLOP of one dispatch, which takes about {@link DISPATCH_NS} on this machine undisturbed. */
   readonly flops: number;
   fill(count: number): PassFiller;
   /** Frees its buffers. */
   dispose(): void;
 }
+
+/** Short against the slices of time that a CPU deals out, so that most dispatches are not cut in two; long against a launch. */
+const DISPATCH_NS = 3e5;
 
 /** Compiles the sentinel and finds how long a dispatch must be. The caller disposes of it. */
 export async function prepareSentinel(gpu: Gpu): Promise<Sentinel> {
@@ -27,6 +30,8 @@ export async function prepareSentinel(gpu: Gpu): Promise<Sentinel> {
   try {
     const prepared = await prepare(gpu, experiment, { sums }, uniform);
     await tune(gpu, prepared);
+    const { minSteps } = experiment;
+    setSteps(gpu, prepared, Math.max(minSteps, Math.round((prepared.steps * DISPATCH_NS) / prepared.dispatchNs)));
     return { flops: experiment.workPerStep * prepared.steps, fill: (count) => dispatches(prepared, count), dispose };
   } catch (cause) {
     dispose();

@@ -6,7 +6,7 @@ import type { Calibration, GenerationResult, PairedKernel, Profile } from "../..
 export function kernelOf(name: string, cost: number, { calls = 1, width = 0.01, percent = 40 } = {}): PairedKernel {
   const [kernel = "", variant = "", role = "", phase = ""] = name.split(" ");
   const around = (value: number) => ({ value, interval95: { low: value * (1 - width), high: value * (1 + width) } });
-  const counts = { shape: { T: 1 }, calls, samples: 7, boundBy: "memory" as const };
+  const counts = { shape: { T: 1 }, calls, samples: [], boundBy: "memory" as const };
   return {
     kernel,
     variant,
