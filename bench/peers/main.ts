@@ -98,7 +98,7 @@ async function run(options: PeersOptions, given: readonly string[], server: Vite
   }
 }
 
-/** Runs the command. Gives its exit status: 1 where one of our own kernels failed. */
+/** Runs the command. Gives its exit status: 1 where one of our own kernels failed or was wrong. */
 export async function main(server: ViteDevServer, args: readonly string[]): Promise<number> {
   const options = parseOptions(args);
   if (options.help) {
@@ -118,7 +118,9 @@ export async function main(server: ViteDevServer, args: readonly string[]): Prom
   const cases = [first, ...rest].flatMap((document) => document.cases);
   process.stdout.write(documentText({ ...first, cases }, options.all));
   const failed = cases.flatMap(({ name, outcomes }) =>
-    outcomes.flatMap(({ engine, excluded }) => (engine === "ridgepoint" && excluded !== null ? [`${name}: ${excluded}`] : [])),
+    outcomes.flatMap(({ engine, standing, note }) =>
+      engine === "ridgepoint" && standing !== "counts" ? [`${name}: ${standing}, ${note}`] : [],
+    ),
   );
   for (const line of failed) console.error(`ridgepoint, ${line}`);
   return failed.length > 0 ? 1 : 0;

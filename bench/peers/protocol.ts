@@ -59,6 +59,12 @@ export interface EndToEndRequest {
 
 export type Engine = "ridgepoint" | "onnxruntime-web" | "tfjs" | "wllama";
 
+/**
+ * Whether an outcome takes part in the ratios: it counts; or its result is wrong (its time is told, but no mean includes it), it is another formula, it ran
+ * on the CPU, or it failed.
+ */
+export type Standing = "counts" | "wrong" | "other" | "cpu" | "failed";
+
 /** What one contestant of a case did. */
 export interface Outcome {
   readonly engine: Engine;
@@ -77,10 +83,9 @@ export interface Outcome {
   readonly firstNs: number;
   /** √(Σ difference² / Σ reference²) against a float64 reference; null where the outcome has none. */
   readonly error: number | null;
-  /** Why it takes no part in the ratios: it failed, ran on the CPU, or computes something else. Null where it counts. */
-  readonly excluded: string | null;
-  /** Anything to be known when reading the figures. */
-  readonly note?: string | undefined;
+  readonly standing: Standing;
+  /** Why it does not count, or anything else to be known when reading the figures; empty where there is nothing to say. */
+  readonly note: string;
 }
 
 export interface CaseResult {

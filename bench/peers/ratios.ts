@@ -14,8 +14,10 @@ export interface CaseRatio {
   readonly result: CaseResult;
   /** Null where ours failed. */
   readonly ours: Outcome | null;
-  /** The peer that takes least time of those that count; null where none does. */
+  /** The peer that takes least time of those that count; where none does, of those with a wrong result; null where there is none. */
   readonly best: Outcome | null;
+  /** Whether `best` counts: only then is the case part of its group's mean. */
+  readonly fair: boolean;
   /** Null where passes could not be timed. */
   readonly gpu: Ratio | null;
   readonly wall: Ratio | null;
@@ -54,27 +56,32 @@ export function geometricMean(values: readonly number[]): number {
   return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
 }
 
-const counts = ({ excluded }: Outcome): boolean => excluded === null;
+const counts = ({ standing }: Outcome): boolean => standing === "counts";
 
 /** GPU time where the outcome has one. */
 const timesOf = ({ gpuNs, wallNs }: Outcome): readonly number[] => (gpuNs.length > 0 ? gpuNs : wallNs);
+
+const fastest = (outcomes: readonly Outcome[]): Outcome | null =>
+  outcomes.reduce<Outcome | null>(
+    (least, each) => (least && median(timesOf(least)) <= median(timesOf(each)) ? least : each),
+    null,
+  );
 
 /** Ours against the best peer. */
 export function caseRatio(result: CaseResult): CaseRatio {
   const first = result.outcomes.find(({ engine }) => engine === "ridgepoint");
   const ours = first && counts(first) ? first : null;
-  const peers = result.outcomes.filter((outcome) => outcome.engine !== "ridgepoint" && counts(outcome));
-  const best = peers.reduce<Outcome | null>(
-    (least, peer) => (least && median(timesOf(least)) <= median(timesOf(peer)) ? least : peer),
-    null,
-  );
-  if (!ours || !best) return { result, ours, best, gpu: null, wall: null };
-  return { result, ours, best, gpu: ratioOf(best.gpuNs, ours.gpuNs), wall: ratioOf(best.wallNs, ours.wallNs) };
+  const peers = result.outcomes.filter(({ engine }) => engine !== "ridgepoint");
+  const right = fastest(peers.filter(counts));
+  const best = right ?? fastest(peers.filter(({ standing }) => standing === "wrong"));
+  const fair = right !== null;
+  if (!ours || !best) return { result, ours, best, fair, gpu: null, wall: null };
+  return { result, ours, best, fair, gpu: ratioOf(best.gpuNs, ours.gpuNs), wall: ratioOf(best.wallNs, ours.wallNs) };
 }
 
 function summary(cases: readonly CaseRatio[], clock: "gpu" | "wall"): Summary | null {
   // A case that no peer can compute is no comparison; one that we cannot is lost.
-  const compared = cases.filter(({ ours, best }) => !ours || best);
+  const compared = cases.filter(({ ours, fair }) => !ours || fair);
   const known = compared.flatMap((each) => (each[clock] ? [{ ...each[clock], name: each.result.name }] : []));
   if (known.length === 0) return null;
   const worst = known.reduce((least, each) => (each.median < least.median ? each : least));

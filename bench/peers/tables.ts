@@ -10,13 +10,19 @@ const rateText = (result: CaseResult, outcome: Outcome | null): string =>
   outcome ? formatNumber(rateOf(result, outcome, outcome.gpuNs.length > 0 ? "gpuNs" : "wallNs")) : "–";
 const engineText = ({ engine, name }: Outcome): string => `${engine} ${name}`;
 
+/** A peer with a wrong result is told beside its time, in case no other is there. */
+function bestText({ best, fair }: CaseRatio): string {
+  if (!best) return "none";
+  return fair ? engineText(best) : `${engineText(best)} (WRONG RESULT)`;
+}
+
 /** One line a case: ours, the best peer, and how many times as long that takes. */
 export function caseTable(cases: readonly CaseResult[]): string {
   const columns: readonly Column<CaseRatio>[] = [
     { head: "case", left: true, cell: ({ result }) => result.name },
     { head: "ours", left: true, cell: ({ ours }) => ours?.name ?? "failed" },
     { head: "rate", cell: ({ result, ours }) => rateText(result, ours) },
-    { head: "best peer", left: true, cell: ({ best }) => (best ? engineText(best) : "none") },
+    { head: "best peer", left: true, cell: bestText },
     { head: "rate", cell: ({ result, best }) => rateText(result, best) },
     { head: "unit", left: true, cell: ({ result }) => result.unit },
     { head: "× GPU time", cell: ({ gpu }) => ratioText(gpu) },
@@ -54,7 +60,11 @@ export function contestantTable(cases: readonly CaseResult[]): string {
     { head: "unit", left: true, cell: ({ result }) => result.unit },
     { head: "dispatches", cell: ({ outcome }) => formatNumber(outcome.dispatches) },
     { head: "error", cell: ({ outcome }) => (outcome.error === null ? "–" : outcome.error.toExponential(1)) },
-    { head: "note", left: true, cell: ({ outcome }) => [outcome.excluded, outcome.note].filter(Boolean).join("; ") },
+    {
+      head: "note",
+      left: true,
+      cell: ({ outcome }) => (outcome.standing === "failed" ? `failed: ${outcome.note}` : outcome.note),
+    },
   ];
   return formatTable(lines, columns);
 }

@@ -28,7 +28,7 @@ async function enter(engine: Engine, name: string, open: () => Promise<Generator
     const generator = await open();
     return { engine, name: generator.name, generator, failure: null };
   } catch (cause) {
-    return { engine, name, generator: null, failure: `failed: ${reasonOf(cause)}` };
+    return { engine, name, generator: null, failure: reasonOf(cause) };
   }
 }
 
@@ -60,8 +60,8 @@ function outcomeOf(
     submits: last?.submits ?? 0,
     firstNs: 0,
     error: null,
-    excluded: failure ?? generator?.excluded ?? null,
-    note,
+    standing: failure === null ? (generator?.cpu ? "cpu" : "counts") : "failed",
+    note: [failure ?? generator?.cpu, note].filter(Boolean).join("; "),
   };
 }
 

@@ -22,8 +22,8 @@ export interface Continuation {
 export interface Generator {
   readonly engine: Engine;
   readonly name: string;
-  /** Why it takes no part in the ratios, e.g. because it runs on the CPU. */
-  readonly excluded: string | null;
+  /** Why it is a CPU path, which takes no part in the ratios; null where it runs on the GPU. */
+  readonly cpu: string | null;
   /** Continues by so many tokens, ends of text ignored. */
   readonly continue: (prompt: Prompt, tokens: number) => Promise<Continuation>;
   readonly close: () => void | Promise<void>;

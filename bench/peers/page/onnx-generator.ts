@@ -70,7 +70,7 @@ export async function onnxGenerator({ folder, data }: OnnxModel, provider: "webg
   return {
     engine: "onnxruntime-web",
     name: provider === "webgpu" ? "WebGPU, int4" : "CPU (WASM SIMD), int4",
-    excluded: provider === "webgpu" ? null : "CPU path",
+    cpu: provider === "webgpu" ? null : "CPU path",
     continue: async ({ ids }, tokens) => {
       const begun = performance.now();
       let step = await forward(ids, null, ids.length);

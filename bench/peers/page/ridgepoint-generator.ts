@@ -8,7 +8,7 @@ export function ridgepointGenerator(model: Model): Generator {
   return {
     engine: "ridgepoint",
     name: `WebGPU, ${model.info.quantization}`,
-    excluded: null,
+    cpu: null,
     continue: async ({ ids }, tokens) => {
       const result = await model.generate({ ids: [...ids] }, { maxNewTokens: tokens, ignoreEos: true }).result;
       const { timings, usage, text } = result;

@@ -1,5 +1,5 @@
 /** Contestants of one case into outcomes: each is checked first, then all are timed in interleaved rounds. It knows no engine. */
-import type { Effort, Engine, Outcome } from "../protocol";
+import type { Effort, Engine, Outcome, Standing } from "../protocol";
 import { beginCounting, endCounting, takeFaults } from "./clock";
 
 /** One engine's way of computing a case. */
@@ -55,13 +55,21 @@ const failed = ({ engine, name }: Pick<Entry, "engine" | "name">, reason: string
   submits: 0,
   firstNs: 0,
   error: null,
-  excluded: `failed: ${reason}`,
+  standing: "failed",
+  note: reason,
 });
 
 async function wallNsOf(work: () => Promise<void>): Promise<number> {
   const begun = performance.now();
   await work();
   return (performance.now() - begun) * NS_PER_MS;
+}
+
+function standingOf({ otherwise }: Contestant, dispatches: number, error: number): [Standing, string] {
+  if (dispatches === 0) return ["cpu", "no dispatch on the GPU: it ran on the CPU"];
+  if (otherwise !== undefined) return ["other", otherwise];
+  if (!(error <= MOST_ERROR)) return ["wrong", `wrong result: relative error ${error.toPrecision(2)}`];
+  return ["counts", ""];
 }
 
 /** First call, check, and how many calls fill a round. */
@@ -73,13 +81,10 @@ async function prepared(contestant: Contestant, { errorOf, effort }: Checked): P
   const { dispatches, passes, submits } = await endCounting();
   const [fault] = takeFaults();
   if (fault) throw new Error(fault);
-  let excluded: string | null = null;
-  if (dispatches === 0) excluded = "no dispatch on the GPU: it ran on the CPU";
-  else if (contestant.otherwise !== undefined) excluded = contestant.otherwise;
-  else if (!(error <= MOST_ERROR)) excluded = `computes something else (relative error ${error.toPrecision(2)})`;
+  const [standing, note] = standingOf(contestant, dispatches, error);
   const calls = Math.max(1, Math.min(effort.mostCalls, Math.ceil((effort.roundMs * NS_PER_MS) / oneNs)));
   const { engine, name } = contestant;
-  const outcome = { engine, name, calls, dispatches, passes, submits, firstNs, error, excluded };
+  const outcome = { engine, name, calls, dispatches, passes, submits, firstNs, error, standing, note };
   return { contestant, calls, outcome, gpuNs: [], wallNs: [] };
 }
 

@@ -54,11 +54,11 @@ export async function wllamaGenerator({ url, threads, context }: WllamaModel, gp
   });
   // Nothing but its log tells that it went without a GPU it was asked to use.
   const onGpu = log.some((line) => /using device WebGPU/i.test(line));
-  const cpu = `CPU path, ${wllama.getNumThreads()} ${wllama.getNumThreads() === 1 ? "thread" : "threads"}`;
+  const path = `CPU path, ${wllama.getNumThreads()} ${wllama.getNumThreads() === 1 ? "thread" : "threads"}`;
   return {
     engine: "wllama",
     name: gpu ? (onGpu ? "WebGPU" : "asked for WebGPU") : "CPU (WASM SIMD)",
-    excluded: gpu ? (onGpu ? null : `fell back silently: ${cpu}`) : cpu,
+    cpu: gpu ? (onGpu ? null : `fell back silently: ${path}`) : path,
     continue: async ({ text }, tokens) => {
       const response = await wllama.createCompletion({
         prompt: text,

@@ -15,7 +15,8 @@ const outcome = (engine: Outcome["engine"], times: readonly number[], more: Part
   submits: 1,
   firstNs: 1,
   error: 0,
-  excluded: null,
+  standing: "counts",
+  note: "",
   ...more,
 });
 const result = (name: string, outcomes: readonly Outcome[], group = "gemm f32"): CaseResult => ({
@@ -53,13 +54,23 @@ describe("a case", () => {
   const ours = outcome("ridgepoint", [10, 10, 10]);
 
   test("is held against the best peer that counts", () => {
-    const cpu = outcome("wllama", [1, 1, 1], { excluded: "ran on the CPU" });
+    const cpu = outcome("wllama", [1, 1, 1], { standing: "cpu", note: "ran on the CPU" });
     const slow = outcome("tfjs", [50, 50, 50]);
     const best = outcome("onnxruntime-web", [40, 30, 20]);
     const ratio = caseRatio(result("a", [ours, cpu, slow, best]));
     expect(ratio.best).toBe(best);
     expect(ratio.gpu).toEqual({ median: 3, low: 2, high: 4 });
     expect(ratio.wall).toEqual({ median: 3, low: 2, high: 4 });
+  });
+
+  test("a peer with a wrong result is told where no other is there, and is in no mean", () => {
+    const wrong = outcome("onnxruntime-web", [5, 5, 5], { standing: "wrong" });
+    const right = outcome("tfjs", [20, 20, 20]);
+    expect(caseRatio(result("a", [ours, wrong, right]))).toMatchObject({ best: right, fair: true });
+    const alone = result("a", [ours, wrong]);
+    expect(caseRatio(alone)).toMatchObject({ best: wrong, fair: false, gpu: { median: 0.5 } });
+    expect(groupRatios([caseRatio(alone)])[0]?.gpu).toBeNull();
+    expect(caseTable([alone])).toContain("WRONG RESULT");
   });
 
   test("goes by wall time where passes could not be timed", () => {
@@ -73,7 +84,7 @@ describe("a case", () => {
     const other = outcome("ridgepoint", [1, 1, 1], { name: "other" });
     const peer = outcome("tfjs", [20, 20, 20]);
     expect(caseRatio(result("a", [ours, other, peer])).gpu?.median).toBe(2);
-    const failed = outcome("ridgepoint", [], { excluded: "failed: x" });
+    const failed = outcome("ridgepoint", [], { standing: "failed", note: "x" });
     expect(caseRatio(result("a", [failed, other, peer]))).toMatchObject({ ours: null, gpu: null });
   });
 });
@@ -82,8 +93,8 @@ describe("a group", () => {
   const won = result("won", [outcome("ridgepoint", [10]), outcome("tfjs", [80])]);
   const close = result("close", [outcome("ridgepoint", [10]), outcome("tfjs", [20])]);
   const lost = result("lost", [outcome("ridgepoint", [20]), outcome("tfjs", [10])]);
-  const failed = result("failed", [outcome("ridgepoint", [], { excluded: "failed: x" }), outcome("tfjs", [10])]);
-  const alone = result("alone", [outcome("ridgepoint", [10]), outcome("tfjs", [10], { excluded: "failed: x" })]);
+  const failed = result("failed", [outcome("ridgepoint", [], { standing: "failed", note: "x" }), outcome("tfjs", [10])]);
+  const alone = result("alone", [outcome("ridgepoint", [10]), outcome("tfjs", [10], { standing: "failed", note: "x" })]);
   const verdict = (...cases: CaseResult[]) => groupRatios(cases.map(caseRatio))[0]!;
 
   test("has the geometric mean, and the worst case by name", () => {
