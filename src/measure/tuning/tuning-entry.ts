@@ -54,6 +54,9 @@ const isEntry = (value: unknown): value is TuningEntry =>
   Array.isArray(value.rounds) &&
   Array.isArray(value.rejected);
 
+/** Classes as `kernels/tuning.ts` and `kernels/attention-variants.ts` write them. */
+const KEY = /^(linear (q4|q8|f16|f32) \d+( \d+x\d+)?|attention (f32|f16|q8) \d+\/\d+x\d+ \d+ \d+( sparse)?)$/;
+
 /**
  * The choices of a document, or of a plain table of keys and variants, for a device.
  * @param device {@link deviceKey} of the device that will run them
@@ -69,7 +72,7 @@ export function readTuning(value: unknown, { device, now }: { readonly device: s
       "bad-option",
       () => `tuning: expected the name of a variant for "${wrong?.[0]}", came ${JSON.stringify(wrong?.[1])}`,
     );
-    return value as Tuning;
+    return checkedKeys(value as Tuning);
   }
   const { schema, entries } = value;
   ensure(
@@ -89,5 +92,12 @@ export function readTuning(value: unknown, { device, now }: { readonly device: s
   );
   const old = entries.find((entry) => isExpired(entry, now));
   ensure(!old, "bad-option", () => `tuning: "${old?.key}" is more than ${TUNING_DAYS} days old; tune again`);
-  return tuningOf(entries);
+  return checkedKeys(tuningOf(entries));
+}
+
+/** A class that nothing looks up would be ignored in silence. */
+function checkedKeys(tuning: Tuning): Tuning {
+  const unknown = Object.keys(tuning).find((key) => !KEY.test(key));
+  ensure(unknown === undefined, "bad-option", () => `tuning: expected classes such as "linear q4 8 576x1536", came "${unknown}"`);
+  return tuning;
 }
