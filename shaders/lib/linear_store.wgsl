@@ -25,6 +25,11 @@ fn store(row: u32, column: u32, value: f32) {
   output[at] = sum;
 }
 
+// Column number i of those in even turns of 32: 0 … 31, 64 … 95, …
+fn pair_column(i: u32) -> u32 {
+  return i / 32u * 64u + i % 32u;
+}
+
 // Stores columns `column` and `column` + 32 of the plane, `column` being in an even turn of 32: gated, a gate and its up. Every kernel stores in pairs.
 fn store_pair(row: u32, column: u32, first: f32, second: f32) {
   if (GATED) {

@@ -1,5 +1,6 @@
 /** The ledger of GPU memory: every buffer is made and destroyed here, inside an out-of-memory scope. */
 import { RidgepointError } from "../errors";
+import { bindingBytes, type DeviceProfile } from "./profile";
 
 /** Storage, written and read by the host. */
 export const STORAGE = 0x80 | 0x08 | 0x04; // STORAGE | COPY_DST | COPY_SRC
@@ -8,11 +9,14 @@ export const READBACK = 0x01 | 0x08; // MAP_READ | COPY_DST
 
 export class BufferLedger {
   readonly #device: GPUDevice;
+  readonly #profile: Pick<DeviceProfile, "limits">;
   readonly #live = new Map<GPUBuffer, number>();
   #bytes = 0;
 
-  constructor(device: GPUDevice) {
+  /** @param profile tells the limits to stay within */
+  constructor(device: GPUDevice, profile: Pick<DeviceProfile, "limits">) {
     this.#device = device;
+    this.#profile = profile;
   }
 
   /** Bytes of all live buffers. */
@@ -36,8 +40,7 @@ export class BufferLedger {
    */
   async create(label: string, byteLength: number, usage: number = STORAGE): Promise<GPUBuffer> {
     const size = Math.max(16, Math.ceil(byteLength / 16) * 16);
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const limit = usage & 0x80 ? Math.min(maxBufferSize, maxStorageBufferBindingSize) : maxBufferSize;
+    const limit = usage & 0x80 ? bindingBytes(this.#profile) : this.#device.limits.maxBufferSize;
     if (size > limit) {
       throw new RidgepointError(
         "out-of-memory",

@@ -22,6 +22,8 @@ export interface GpuOptions {
   powerPreference?: GPUPowerPreference;
   /** Features not to ask for, as if the device had none of them (tests of the fallbacks). */
   without?: readonly string[];
+  /** Limits to stay within, below the adapter's own: as if the device had no more (tests of what is split). */
+  limits?: Readonly<Record<string, number>>;
   /** Kernel variants that were found best on this device, by key; without an entry, what is shipped for its architecture, or a default, runs. */
   tuning?: Readonly<Record<string, string>>;
 }
@@ -43,11 +45,12 @@ async function requestAdapter({ powerPreference = "high-performance" }: GpuOptio
   return adapter;
 }
 
-function profileOf(adapter: GPUAdapter, { without = [] }: GpuOptions): DeviceProfile {
+function profileOf(adapter: GPUAdapter, { without = [], limits: within = {} }: GpuOptions): DeviceProfile {
   const features = featuresOf(adapter, without);
   const language = LANGUAGE_FEATURES.filter((name) => navigator.gpu.wgslLanguageFeatures?.has(name) && !without.includes(name));
   const { vendor, architecture, description } = adapter.info;
-  const limits = Object.fromEntries(WANTED_LIMITS.map((name) => [name, adapter.limits[name]]));
+  const own = (name: (typeof WANTED_LIMITS)[number]) => Math.min(adapter.limits[name], within[name] ?? Number.POSITIVE_INFINITY);
+  const limits = Object.fromEntries(WANTED_LIMITS.map((name) => [name, own(name)]));
   const subgroups = features.includes("subgroups");
   return {
     vendor,
@@ -90,7 +93,7 @@ export class Gpu {
     this.device = device;
     this.profile = profile;
     this.tuning = tuning;
-    this.buffers = new BufferLedger(device);
+    this.buffers = new BufferLedger(device, profile);
     this.pipelines = new PipelineCache(device);
     device.addEventListener("uncapturederror", (event) => {
       const { error } = event as GPUUncapturedErrorEvent;

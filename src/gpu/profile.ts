@@ -26,3 +26,7 @@ type Names = Pick<DeviceProfile, "vendor" | "architecture" | "description">;
 export function isSoftware({ vendor, architecture, description }: Names): boolean {
   return SOFTWARE.test([vendor, architecture, description].filter(Boolean).join(" "));
 }
+
+/** Bytes that one storage binding holds at most: WebGPU's defaults where a profile does not tell. */
+export const bindingBytes = ({ limits }: Pick<DeviceProfile, "limits">): number =>
+  Math.min(limits.maxStorageBufferBindingSize ?? 2 ** 27, limits.maxBufferSize ?? 2 ** 28);

@@ -1,10 +1,9 @@
-/** The kernels between the linear layers: embedding, norm, rotary position and cache write, attention, gated activation. */
+/** The kernels between the linear layers: embedding, norm, rotary position and cache write, attention. */
 import attentionSource from "../../shaders/attention.wgsl?raw";
 import embedSource from "../../shaders/embed.wgsl?raw";
 import plan from "../../shaders/lib/plan.wgsl?raw";
 import rmsnormSource from "../../shaders/rmsnorm.wgsl?raw";
 import ropeCacheSource from "../../shaders/rope_cache.wgsl?raw";
-import swigluSource from "../../shaders/swiglu.wgsl?raw";
 import type { Kernel } from "./dispatch";
 import type { Lanes } from "./lanes";
 import { type WeightFormat, weightPart } from "./weight";
@@ -12,20 +11,32 @@ import { type WeightFormat, weightPart } from "./weight";
 /** Next multiple of 32: row length of an activation. */
 export const pad32 = (n: number): number => Math.ceil(n / 32) * 32;
 
+/** Columns of a table of embeddings, maybe a part of the vocabulary. */
+export interface EmbedShape {
+  readonly format: WeightFormat;
+  /** Columns of the plane, padded. */
+  readonly columns: number;
+  /** Tokens, and the first one: those of others are left alone. */
+  readonly outFeatures: number;
+  readonly outOffset: number;
+}
+
 /** Bindings: words, scales, canvas, output. */
-export function embed(format: WeightFormat, columns: number, hiddenSize: number): Kernel {
+export function embed({ format, columns, outFeatures, outOffset }: EmbedShape, hiddenSize: number): Kernel {
   const wide = pad32(hiddenSize);
   const { source, bitsPerWeight, octetLoads, scaleLoads } = weightPart(format);
+  const consts = { WIDE: wide, COLUMNS: columns, WIDTH: 16, FIRST: outOffset, TOKENS: outFeatures };
   return {
     name: "embed",
     variant: format,
-    wgsl: { source: embedSource, parts: [source, plan], consts: { WIDE: wide, COLUMNS: columns, WIDTH: 16 } },
+    wgsl: { source: embedSource, parts: [source, plan], consts },
     bindings: ["read", "read", "read", "write"],
     grid: ({ rows }) => [Math.ceil(wide / 128), rows, 1],
     shape: ({ rows }) => ({ T: rows, D: hiddenSize }),
     work: ({ rows }) => ({
       flops: 0,
-      bytes: rows * ((hiddenSize * bitsPerWeight) / 8 + 4 * hiddenSize),
+      // Each row is one shard's: counted with the first, for which tokens fall where is not known beforehand.
+      bytes: outOffset === 0 ? rows * ((hiddenSize * bitsPerWeight) / 8 + 4 * hiddenSize) : 0,
       loads: rows * (wide / 8) * (octetLoads + scaleLoads + 2),
     }),
   };
@@ -137,31 +148,5 @@ export function attention(lanes: Lanes, shape: AttentionShape, sparse = false): 
         loads: invocations * chunks * (8 * headDim + 4 * lanes.count * share),
       };
     },
-  };
-}
-
-/** Bindings: input, output. */
-export function swiglu(intermediateSize: number): Kernel {
-  const width = 16;
-  return {
-    name: "swiglu",
-    variant: "f32",
-    wgsl: {
-      source: swigluSource,
-      consts: {
-        SIZE: intermediateSize,
-        IN_STRIDE: pad32(2 * intermediateSize),
-        OUT_STRIDE: pad32(intermediateSize),
-        WIDTH: width,
-      },
-    },
-    bindings: ["read", "write"],
-    grid: ({ rows }) => [Math.ceil(intermediateSize / width), rows, 1],
-    shape: ({ rows }) => ({ T: rows, F: intermediateSize }),
-    work: ({ rows }) => ({
-      flops: 5 * rows * intermediateSize,
-      bytes: 12 * rows * intermediateSize,
-      loads: 2 * rows * intermediateSize,
-    }),
   };
 }

@@ -1,10 +1,7 @@
 /** The ways to run a linear layer: each one hand-written WGSL file with one set of constants, and what a device must have for it. */
-import gemvLane from "../../shaders/gemv_lane.wgsl?raw";
-import gemvReg from "../../shaders/gemv_reg.wgsl?raw";
-import gemvSplit from "../../shaders/gemv_split.wgsl?raw";
-import spread from "../../shaders/lib/spread.wgsl?raw";
 import type { DeviceProfile } from "../gpu/profile";
 import { GEMM_VARIANTS } from "./gemm-variants";
+import { GEMV_VARIANTS } from "./gemv-variants";
 import type { WeightFormat } from "./weight";
 
 export interface LinearVariant {
@@ -18,6 +15,8 @@ export interface LinearVariant {
   /** Whether it reads the weights of four neighbouring columns at a load. */
   readonly quads?: boolean;
   readonly consts: Readonly<Record<string, number>>;
+  /** How it reads the gain of an input that it normalises on the way; without, it only takes inputs as they are. */
+  readonly gain?: string;
   /** WGSL extensions, each the name of the device feature that allows it. */
   readonly features?: readonly string[];
   /** Other features, of device or language, that it would be slow without. */
@@ -38,43 +37,7 @@ export interface LinearVariant {
   readonly loads: (octets: number, weightLoads: number, scaleLoads: number) => number;
 }
 
-export const LINEAR_VARIANTS: readonly LinearVariant[] = [
-  {
-    id: "gemv_reg",
-    algorithm: "gemv_reg",
-    source: gemvReg,
-    rows: 1,
-    columns: 32,
-    invocations: 8,
-    loads: (octets, weight, scale) => octets * (8 + 4 * weight) + (octets / 4) * 4 * scale,
-    consts: { WIDTH: 8 },
-  },
-  {
-    id: "gemv_lane",
-    algorithm: "gemv_lane",
-    source: gemvLane,
-    parts: [spread],
-    features: ["subgroups"],
-    subgroup: 4,
-    rows: 1,
-    columns: 64,
-    invocations: 8,
-    loads: (octets, weight, scale) => octets * (2 + 8 * weight) + (octets / 4) * 8 * scale,
-    consts: { WIDTH: 8 },
-  },
-  {
-    id: "gemv_split",
-    algorithm: "gemv_split",
-    source: gemvSplit,
-    storage: 1024,
-    rows: 1,
-    columns: 32,
-    invocations: 256,
-    loads: (octets, weight, scale) => (octets * (8 + weight) + (octets / 4) * scale) / 8,
-    consts: { WIDTH: 32, SPLIT: 8 },
-  },
-  ...GEMM_VARIANTS,
-];
+export const LINEAR_VARIANTS: readonly LinearVariant[] = [...GEMV_VARIANTS, ...GEMM_VARIANTS];
 
 /** Whether a device has what a variant needs. A profile that does not tell a limit is taken to have WebGPU's default. */
 export function canRun(variant: LinearVariant, profile: DeviceProfile): boolean {

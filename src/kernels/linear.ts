@@ -1,5 +1,7 @@
 /** Linear layers: output[t, n] (+)= Σ_k input[t, k] · weight[n, k] (+ bias[n]), over every weight format. Which variant runs is a pure choice. */
 import linearStore from "../../shaders/lib/linear_store.wgsl?raw";
+import normNone from "../../shaders/lib/norm_none.wgsl?raw";
+import normScale from "../../shaders/lib/norm_scale.wgsl?raw";
 import plan from "../../shaders/lib/plan.wgsl?raw";
 import { ensure } from "../errors";
 import type { DeviceProfile } from "../gpu/profile";
@@ -14,7 +16,7 @@ export interface LinearShape {
   readonly format: WeightFormat;
   /** K, padded to 32: also the row length of the input. */
   readonly inFeatures: number;
-  /** N */
+  /** N; gated, gates and ups together. */
   readonly outFeatures: number;
   /** Columns of the plane, padded. */
   readonly columns: number;
@@ -24,7 +26,22 @@ export interface LinearShape {
   readonly bias?: boolean;
   /** Add to what the output holds. */
   readonly residual?: boolean;
+  /** The plane's columns are gates and ups by turns of 32, and the outputs silu(gate) · up: half as many. No bias. */
+  readonly gated?: boolean;
+  /** Normalise the input on the way (RMS norm with a gain); its padding must be zero. Only by variants that {@link normalizes} names. */
+  readonly norm?: InputNorm | undefined;
 }
+
+export interface InputNorm {
+  /** Features, without padding. */
+  readonly size: number;
+  readonly eps: number;
+  /** Read the plan's source rows instead of the first ones. */
+  readonly gather: boolean;
+}
+
+/** Whether a variant can normalise its input on the way. */
+export const normalizes = ({ gain }: LinearVariant): boolean => gain !== undefined;
 
 /** Every variant that a device can run for a weight format. */
 export const linearVariants = (profile: DeviceProfile, format: WeightFormat): readonly LinearVariant[] =>
@@ -38,8 +55,12 @@ export function linearVariant(id: string): LinearVariant {
   return variant;
 }
 
-/** Rows from which a matrix product beats as many matrix-vector products: measured on SwiftShader; on GPUs the tile's quarter. */
-const GEMM_ROWS = { cpu: 4, gpu: 8 } as const;
+/** Rows from which a matrix product beats matrix-vector products: measured on SwiftShader and lavapipe; on GPUs the tile's quarter. */
+const GEMM_ROWS = { lane: 8, reg: 4, gpu: 8 } as const;
+
+/** The matrix-vector product of which `rows` rows share what is read of the weights. */
+const vectorProduct = (algorithm: string, rows: number): LinearVariant =>
+  linearVariant(rows > 1 ? `${algorithm}_${rows}` : algorithm);
 
 /** Narrow lanes (SwiftShader) have few registers and cheap neighbours; wide ones (lavapipe) spill sooner and pay by the load. */
 function laneProduct({ subgroupMinSize }: DeviceProfile, least: number): string {
@@ -52,11 +73,11 @@ export function defaultLinear(profile: DeviceProfile, _format: WeightFormat, row
   const least = rowClass(rows);
   if (profile.software) {
     const shared = profile.features.includes("subgroups") && profile.subgroupMinSize >= 4;
-    if (least < GEMM_ROWS.cpu) return linearVariant(shared ? "gemv_lane" : "gemv_reg");
+    if (least < (shared ? GEMM_ROWS.lane : GEMM_ROWS.reg)) return vectorProduct(shared ? "gemv_lane" : "gemv_reg", least);
     return linearVariant(shared ? laneProduct(profile, least) : "gemm_reg");
   }
   if (least >= GEMM_ROWS.gpu) return linearVariant(least < 32 ? "gemm_wide" : least < 512 ? "gemm_tile" : "gemm_tile_large");
-  return linearVariant("gemv_split");
+  return vectorProduct("gemv_split", least);
 }
 
 /** What a choice looks at. */
@@ -97,19 +118,27 @@ export function chooseLinear(profile: DeviceProfile, tuning: Tuning, query: Line
 export const weightReads = ({ algorithm, rows: group }: LinearVariant, rows: number): number =>
   algorithm.startsWith("gemv") ? Math.ceil(rows / group) : 1;
 
+/** Workgroups along the columns: pairs of them lie 32 apart, so that whole turns of 64 are covered. */
+const columnGroups = ({ outFeatures }: LinearShape, { columns }: LinearVariant): number =>
+  Math.ceil((Math.ceil(outFeatures / 64) * 64) / columns);
+
 function workOf(shape: LinearShape, variant: LinearVariant, { rows }: Extent): Work {
-  const { inFeatures, outFeatures, format } = shape;
-  const groups = Math.ceil(outFeatures / variant.columns) * Math.ceil(rows / variant.rows);
+  const { inFeatures, outFeatures, format, norm, gated = false } = shape;
+  const groups = columnGroups(shape, variant) * Math.ceil(rows / variant.rows);
   const { octetLoads, scaleLoads } = weightPart(format);
   const weights = weightBytes(format, inFeatures, outFeatures) * weightReads(variant, rows);
+  const outputs = gated ? outFeatures / 2 : outFeatures;
   return {
-    flops: 2 * rows * outFeatures * inFeatures,
-    bytes: weights + 4 * rows * (inFeatures + outFeatures * (shape.residual ? 2 : 1)),
+    flops: rows * (2 * outFeatures * inFeatures + (gated ? 5 * outputs : 0) + (norm ? 4 * norm.size : 0)),
+    bytes: weights + 4 * rows * (inFeatures + outputs * (shape.residual ? 2 : 1)) + (norm ? 4 * norm.size : 0),
     loads: groups * variant.invocations * variant.loads(inFeatures / 8, octetLoads, scaleLoads),
   };
 }
 
-/** The kernel of a linear layer. Bindings: words, scales, input, output, bias. */
+/**
+ * The kernel of a linear layer. Bindings: words, scales, input, output, bias; with a norm also its gain.
+ * @throws `bad-option` for a norm that the variant cannot take on, and for a bias before a gate.
+ */
 export function linear(variant: LinearVariant, shape: LinearShape): Kernel {
   const {
     format,
@@ -120,15 +149,21 @@ export function linear(variant: LinearVariant, shape: LinearShape): Kernel {
     outStride = outFeatures,
     bias = false,
     residual = false,
+    gated = false,
+    norm,
   } = shape;
-  const { id, algorithm } = variant;
+  const { id, algorithm, gain } = variant;
   const { source, quads } = weightPart(format);
+  ensure(!norm || gain !== undefined, "bad-option", () => `${id} takes inputs as they are: normalise them by rmsnorm before`);
+  ensure(!gated || !bias, "bad-option", () => `${id}: a gated layer has no bias`);
+  const normParts = norm ? [normScale, gain as string] : gain === undefined ? [] : [normNone];
+  const names = [format, ...(id === algorithm ? [] : [id.slice(algorithm.length + 1)]), ...(norm ? ["norm"] : [])];
   return {
     name: algorithm,
-    variant: id === algorithm ? format : `${format} ${id.slice(algorithm.length + 1)}`,
+    variant: [...names, ...(gated ? ["gated"] : [])].join(" "),
     wgsl: {
       source: variant.source,
-      parts: [variant.quads ? quads : source, linearStore, plan, ...(variant.parts ?? [])],
+      parts: [variant.quads ? quads : source, linearStore, plan, ...normParts, ...(variant.parts ?? [])],
       consts: {
         ...variant.consts,
         IN: inFeatures,
@@ -138,11 +173,13 @@ export function linear(variant: LinearVariant, shape: LinearShape): Kernel {
         OUT_STRIDE: outStride,
         BIAS: bias,
         RESIDUAL: residual,
+        GATED: gated,
+        ...(norm && { NORM_SIZE: norm.size, NORM_EPS: norm.eps, NORM_GATHER: norm.gather }),
       },
       features: variant.features ?? [],
     },
-    bindings: ["read", "read", "read", "write", "read"],
-    grid: ({ rows }) => [Math.ceil(outFeatures / variant.columns), Math.ceil(rows / variant.rows), 1],
+    bindings: ["read", "read", "read", "write", "read", ...(norm ? (["read"] as const) : [])],
+    grid: ({ rows }) => [columnGroups(shape, variant), Math.ceil(rows / variant.rows), 1],
     shape: ({ rows }) => ({ T: rows, N: outFeatures, K: inFeatures }),
     work: (extent) => workOf(shape, variant, extent),
   };

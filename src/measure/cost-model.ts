@@ -73,7 +73,7 @@ export function costOfPasses(
   const heads = answered.reduce((sum, count) => sum + headBytes(config, layout, count, answer), 0);
   const bytes = bodyBytes(config, layout, pass) + heads;
   const dispatches =
-    forwards * bodyDispatches(config, layout) +
+    forwards * bodyDispatches(config, layout, rows) +
     answered.reduce((sum, count) => sum + headDispatches(layout, count, groups, answer), 0);
   return { forwards, rows: forwards * rows, flops, bytes, dispatches, intensity: flops / bytes };
 }

@@ -1,32 +1,39 @@
 /** How a model lies in memory: what a byte count needs beside the model's shape. The engine's own layout, and the plain fp16 one of the papers. */
-import type { DeviceProfile } from "../gpu/profile";
+import { bindingBytes, type DeviceProfile } from "../gpu/profile";
 import { ANSWER_BYTES, PARTIAL_BYTES, statsGeometry } from "../kernels/answer";
-import { qkvWidth } from "../kernels/layer";
-import { chooseLinear, weightReads } from "../kernels/linear";
+import { pad32, qkvWidth } from "../kernels/layer";
+import { chooseLinear, normalizes, weightReads } from "../kernels/linear";
 import { type WeightFormat, weightPart } from "../kernels/weight";
 import type { ModelConfig } from "../model/config";
+import { columnsWithin } from "../model/planes";
 import { capacityOf } from "../model/scratch";
 
-/** One plane of a stacked projection: layers that share an input lie in one plane where their formats are equal. */
+/** One plane of a projection: layers that share an input lie in one plane where their formats are equal. */
 export interface PlaneLayout {
   /** Scales included. */
   readonly bitsPerWeight: number;
   readonly outFeatures: number;
+  /** How often a product of so many rows reads the plane. */
+  readonly reads: (rows: number) => number;
+  /** Whether a product of so many rows normalises its input on the way; never where several planes share it. */
+  readonly normalizes: (rows: number) => boolean;
 }
 
-/** Sizes of what moves, and the two row counts at which weights are read again. */
+/** Sizes of what moves. */
 export interface Layout {
   readonly embedBits: number;
+  /** Shards of the vocabulary that the embedding lies in: each a dispatch that writes the rows of its tokens. */
+  readonly embedShards: number;
   readonly qkvProj: readonly PlaneLayout[];
-  readonly oBits: number;
-  readonly gateUpProj: readonly PlaneLayout[];
-  readonly downBits: number;
-  readonly headBits: number;
+  readonly oProj: PlaneLayout;
+  /** Gate and up. */
+  readonly gateUpProj: PlaneLayout;
+  readonly downProj: PlaneLayout;
+  /** Shards of the vocabulary. */
+  readonly lmHead: readonly PlaneLayout[];
   /** Bytes of an activation, and of a cached key or value. */
   readonly activationBytes: number;
   readonly cacheBytes: number;
-  /** Fewer rows than this are matrix-vector products: each reads the weights anew. 1: never. */
-  readonly productRows: number;
   /** Rows that the head computes at a time, reading its weights anew; infinite: all. */
   readonly headRows: number;
   /** Bytes an answered row moves beside its logits: partial statistics (written and read), the answer, what the reveal reads and writes of it. */
@@ -42,14 +49,21 @@ export interface WeightFormats {
   readonly head: WeightFormat;
 }
 
-type Widths = Pick<ModelConfig, "numAttentionHeads" | "numKeyValueHeads" | "headDim" | "intermediateSize">;
+type Widths = Pick<
+  ModelConfig,
+  "hiddenSize" | "numAttentionHeads" | "numKeyValueHeads" | "headDim" | "intermediateSize" | "vocabSize"
+>;
 
-const stacked = (config: Widths, bitsPerWeight: number) => ({
-  qkvProj: [{ bitsPerWeight, outFeatures: qkvWidth({ ...config, slots: 0, packs: 0 }) }],
-  oBits: bitsPerWeight,
-  gateUpProj: [{ bitsPerWeight, outFeatures: 2 * config.intermediateSize }],
-  downBits: bitsPerWeight,
-});
+/** Every projection by its padded inputs and its outputs. */
+function projections(config: Widths, layers: (inFeatures: number, outFeatures: number) => PlaneLayout) {
+  const { hiddenSize: D, numAttentionHeads: H, headDim: E, intermediateSize: F } = config;
+  return {
+    qkvProj: [layers(pad32(D), qkvWidth({ ...config, slots: 0, packs: 0 }))],
+    oProj: layers(pad32(H * E), D),
+    gateUpProj: layers(pad32(D), 2 * F),
+    downProj: layers(pad32(F), D),
+  };
+}
 
 /** The engine's layout of a model on a device, with caches and activations in f32. */
 export function engineLayout(
@@ -58,19 +72,30 @@ export function engineLayout(
   { formats, contextLength }: { readonly formats: WeightFormats; readonly contextLength: number },
 ): Layout {
   const { partials } = statsGeometry(profile, config.vocabSize);
-  const capacity = capacityOf(config, contextLength);
-  let productRows = 1;
-  while (
-    weightReads(chooseLinear(profile, {}, { format: formats.layers, rows: productRows, inFeatures: 0, outFeatures: 0 }), 64) > 1
-  )
-    productRows++;
+  const capacity = capacityOf(config, contextLength, { bindingBytes: bindingBytes(profile) });
+  const plane =
+    (format: WeightFormat) =>
+    (inFeatures: number, outFeatures: number): PlaneLayout => {
+      const variant = (rows: number) => chooseLinear(profile, {}, { format, rows, inFeatures, outFeatures });
+      return {
+        bitsPerWeight: weightPart(format).bitsPerWeight,
+        outFeatures,
+        reads: (rows) => weightReads(variant(rows), rows),
+        normalizes: (rows) => normalizes(variant(rows)),
+      };
+    };
+  const { hiddenSize, vocabSize } = config;
+  const shards = (format: WeightFormat): number[] => {
+    const most = columnsWithin(format, pad32(hiddenSize), bindingBytes(profile));
+    return Array.from({ length: Math.ceil(vocabSize / most) }, (_, i) => Math.min(most, vocabSize - i * most));
+  };
   return {
-    ...stacked(config, weightPart(formats.layers).bitsPerWeight),
+    ...projections(config, plane(formats.layers)),
+    lmHead: shards(formats.head).map((tokens) => plane(formats.head)(pad32(hiddenSize), tokens)),
     embedBits: weightPart(formats.embed).bitsPerWeight,
-    headBits: weightPart(formats.head).bitsPerWeight,
+    embedShards: shards(formats.embed).length,
     activationBytes: 4,
     cacheBytes: 4,
-    productRows,
     headRows: capacity.logits,
     partialBytes: partials * PARTIAL_BYTES,
     answerBytes: ANSWER_BYTES,
@@ -80,14 +105,20 @@ export function engineLayout(
 
 /** Everything in numbers of `bytes` (2: fp16, as in the papers), each operand moved once a kernel, answers free. */
 export function plainLayout(config: Widths, bytes = 2): Layout {
-  const bits = 8 * bytes;
+  const bitsPerWeight = 8 * bytes;
+  const plane = (_: number, outFeatures: number): PlaneLayout => ({
+    bitsPerWeight,
+    outFeatures,
+    reads: () => 1,
+    normalizes: () => false,
+  });
   return {
-    ...stacked(config, bits),
-    embedBits: bits,
-    headBits: bits,
+    ...projections(config, plane),
+    lmHead: [plane(config.hiddenSize, config.vocabSize)],
+    embedBits: bitsPerWeight,
+    embedShards: 1,
     activationBytes: bytes,
     cacheBytes: bytes,
-    productRows: 1,
     headRows: Number.POSITIVE_INFINITY,
     partialBytes: 0,
     answerBytes: 0,

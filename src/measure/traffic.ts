@@ -20,31 +20,47 @@ export interface BodyShape {
   readonly span: number;
 }
 
-/** Times that a product of so many rows reads its weights. */
-const reads = (rows: number, { productRows }: Layout): number => (rows < productRows ? rows : 1);
+/** Whether so many rows are normalised on the way into these planes. */
+const fusesNorm = (planes: readonly PlaneLayout[], rows: number): boolean =>
+  planes.length === 1 && (planes[0] as PlaneLayout).normalizes(rows);
 
-/** Bytes of an [outFeatures, inFeatures] product of so many rows: weights, input, output, the output once more where it is added to. */
-function linearBytes(layout: Layout, rows: number, inFeatures: number, plane: PlaneLayout, residual = false): number {
-  const { bitsPerWeight, outFeatures } = plane;
-  const weights = ((inFeatures * outFeatures * bitsPerWeight) / 8) * reads(rows, layout);
-  return weights + layout.activationBytes * rows * (inFeatures + outFeatures * (residual ? 2 : 1));
+interface Product {
+  readonly rows: number;
+  readonly inFeatures: number;
+  readonly plane: PlaneLayout;
+  /** Outputs, where they are not the plane's. */
+  readonly outputs?: number;
+  /** The output is added to: read once more. */
+  readonly residual?: boolean;
 }
 
+/** Bytes of a product: weights, input, output. */
+function productBytes({ activationBytes: a }: Layout, { rows, inFeatures, plane, outputs, residual }: Product): number {
+  const weights = ((inFeatures * plane.outFeatures * plane.bitsPerWeight) / 8) * plane.reads(rows);
+  return weights + a * rows * (inFeatures + (outputs ?? plane.outFeatures) * (residual ? 2 : 1));
+}
+
+/** Bytes of a norm of `size` features: the gain, and the rows in and out where it is a dispatch of its own. */
+const normBytes = ({ activationBytes: a }: Layout, size: number, rows: number, fused: boolean): number =>
+  a * size * (fused ? 1 : 2 * rows + 1);
+
 /**
- * Bytes of the layers of equal forwards. Per layer, with W = (H + 2K)E and activations of a byte: norms 2·a(2T + 1)D, products, rotation a·T(2W + E),
- * attention 2·K·E cache values a row of the span and a·2·T·H·E, gate 3·a·T·F; before the layers the embedding: a weight row and an activation row.
+ * Bytes of the layers of equal forwards. Per layer, with W = (H + 2K)E and activations of a byte: two norms, a·(2T + 1)D each or the gain alone where the
+ * product takes the norm on; products, gate and up with F outputs; rotation a·T(2W + E); attention 2·K·E cache values a row of the span and a·2·T·H·E;
+ * before the layers the embedding: a weight row and an activation row.
  */
 export function bodyBytes(config: ModelConfig, layout: Layout, { forwards, rows, span }: BodyShape): number {
   const { numAttentionHeads: H, numKeyValueHeads: K, headDim: E, intermediateSize: F, hiddenSize: D } = config;
-  const { activationBytes: a, cacheBytes } = layout;
-  const sum = (planes: readonly PlaneLayout[]): number =>
-    planes.reduce((total, plane) => total + linearBytes(layout, rows, pad32(D), plane), 0);
-  const norms = 2 * a * (2 * rows + 1) * D;
+  const { activationBytes: a, cacheBytes, qkvProj, oProj, gateUpProj, downProj } = layout;
+  const [wide, ...others] = [pad32(D), pad32(H * E), pad32(F)];
+  const bytes = (inFeatures: number, plane: PlaneLayout, more: Partial<Product> = {}): number =>
+    productBytes(layout, { rows, inFeatures, plane, ...more });
+  const norms = normBytes(layout, D, rows, fusesNorm(qkvProj, rows)) + normBytes(layout, D, rows, fusesNorm([gateUpProj], rows));
+  const inward = qkvProj.reduce((sum, plane) => sum + bytes(wide, plane), 0) + bytes(wide, gateUpProj, { outputs: F });
+  const outward = [oProj, downProj].map((plane, i) => bytes(others[i] as number, plane, { residual: true }));
   const rotation = a * rows * (2 * (H + 2 * K) * E + E);
   const attention = 2 * a * rows * H * E;
-  const output = linearBytes(layout, rows, pad32(H * E), { bitsPerWeight: layout.oBits, outFeatures: D }, true);
-  const down = linearBytes(layout, rows, pad32(F), { bitsPerWeight: layout.downBits, outFeatures: D }, true);
-  const layer = norms + sum(layout.qkvProj) + rotation + attention + output + sum(layout.gateUpProj) + 3 * a * rows * F + down;
+  const layer = norms + inward + rotation + attention + outward.reduce((x, y) => x + y);
   const embedding = rows * D * (layout.embedBits / 8 + a);
   return forwards * (embedding + config.numHiddenLayers * layer) + config.numHiddenLayers * 2 * cacheBytes * K * E * span;
 }
@@ -57,25 +73,29 @@ function chunks(rows: number, { headRows }: Layout): number[] {
 }
 
 /**
- * Bytes of a head over so many rows, answers and reveal included: norm a(2T + 1)D, product, per row a·V of statistics with their partials; suppression
+ * Bytes of a head over so many rows, answers and reveal included: norm a(2T + 1)D or its gain alone, product, per row a·V of statistics with their partials; suppression
  * 4 bytes an id and row, filters another a·V.
  */
 export function headBytes(config: ModelConfig, layout: Layout, rows: number, answer: AnswerShape = {}): number {
   const { hiddenSize: D, vocabSize: V } = config;
   const { suppressed = 0, filtered = false } = answer;
-  const { activationBytes: a, partialBytes } = layout;
+  const { activationBytes: a, partialBytes, lmHead } = layout;
   const chunk = (size: number): number =>
-    a * (2 * size + 1) * D +
-    linearBytes(layout, size, pad32(D), { bitsPerWeight: layout.headBits, outFeatures: V }) +
+    normBytes(layout, D, size, fusesNorm(lmHead, size)) +
+    lmHead.reduce((sum, plane) => sum + productBytes(layout, { rows: size, inFeatures: pad32(D), plane }), 0) +
     (suppressed > 0 ? 4 * suppressed * (size + 1) : 0) +
     (filtered ? size * (a * V + 4) : 0) +
     size * (a * V + 2 * partialBytes + layout.answerBytes);
   return chunks(rows, layout).reduce((sum, size) => sum + chunk(size), 0) + rows * layout.revealBytes;
 }
 
-/** Dispatches of a forward without its head. */
-export const bodyDispatches = (config: ModelConfig, { qkvProj, gateUpProj }: Layout): number =>
-  1 + config.numHiddenLayers * (7 + qkvProj.length + gateUpProj.length);
+/** Dispatches of a norm and the products behind it. */
+const normedDispatches = (planes: readonly PlaneLayout[], rows: number): number =>
+  planes.length + (fusesNorm(planes, rows) ? 0 : 1);
+
+/** Dispatches of a forward of so many rows without its head: a layer has rotation, attention and two outward products besides. */
+export const bodyDispatches = (config: ModelConfig, { embedShards, qkvProj, gateUpProj }: Layout, rows: number): number =>
+  embedShards + config.numHiddenLayers * (4 + normedDispatches(qkvProj, rows) + normedDispatches([gateUpProj], rows));
 
 /** Dispatches of a head over so many rows, in so many groups that are revealed apart. */
 export function headDispatches(
@@ -85,5 +105,6 @@ export function headDispatches(
   { suppressed = 0, filtered }: AnswerShape = {},
 ): number {
   if (rows === 0) return 0;
-  return chunks(rows, layout).length * (4 + (suppressed > 0 ? 1 : 0) + (filtered ? 1 : 0)) + groups;
+  const beside = 2 + (suppressed > 0 ? 1 : 0) + (filtered ? 1 : 0);
+  return chunks(rows, layout).reduce((sum, size) => sum + normedDispatches(layout.lmHead, size) + beside, 0) + groups;
 }

@@ -13,23 +13,13 @@ import {
   suppress,
   topTokens,
 } from "../kernels/answer";
-import { codeOf, type Dispatch, type Extent, type Kernel } from "../kernels/dispatch";
+import type { Dispatch, Extent, Kernel } from "../kernels/dispatch";
 import { type Lanes, lanesOf } from "../kernels/lanes";
-import { type AttentionShape, attention, embed, pad32, qkvWidth, rmsnorm, ropeCache, swiglu } from "../kernels/layer";
-import { chooseLinear, linear } from "../kernels/linear";
-import { ROW_CLASSES, rowClass } from "../kernels/tuning";
+import { type AttentionShape, attention, embed, pad32, qkvWidth, rmsnorm, ropeCache } from "../kernels/layer";
 import type { ModelConfig } from "./config";
+import { alone, bindOp, type LinearPlace, linearOp, type NormPlace, normedStep, type Op, type Place, type Step } from "./ops";
 import { attentionShapeOf, type Scratch } from "./scratch";
-import type { LayerWeights, LinearWeights, ModelWeights } from "./weights";
-
-/** A step of the list: records its dispatch for so many rows. */
-type Op = (extent: Extent, planOffset: number) => Dispatch;
-
-/** What the model computes at a place of the list. */
-interface Place {
-  readonly role: string;
-  readonly layer: number | null;
-}
+import type { LayerWeights, ModelWeights } from "./weights";
 
 /** What stands between logits and answers. */
 export interface AnswerOptions {
@@ -52,8 +42,8 @@ export class Forward {
   readonly #weights: ModelWeights;
   readonly #scratch: Scratch;
   readonly #lanes: Lanes;
-  #body: Op[] = [];
-  #logits: Op[] = [];
+  #body: Step[] = [];
+  #logits: Step[] = [];
   #guide: Op[] = [];
   #stats: Op[] = [];
   #filteredStats: Op[] = [];
@@ -80,12 +70,12 @@ export class Forward {
 
   /** All layers over the rows of the plan: afterwards `hidden` holds their last states. */
   recordBody(extent: Extent, planOffset: number): Dispatch[] {
-    return this.#body.map((op) => op(extent, planOffset));
+    return this.#body.flatMap((step) => step(extent, planOffset));
   }
 
   /** Logits of the plan's source rows. */
   recordLogits(rows: number, planOffset: number): Dispatch[] {
-    return this.#logits.map((op) => op({ rows, visible: 0, span: 0 }, planOffset));
+    return this.#logits.flatMap((step) => step({ rows, visible: 0, span: 0 }, planOffset));
   }
 
   /** From logits to answers. */
@@ -119,45 +109,55 @@ export class Forward {
     this.#logits = head;
   }
 
-  async #buildEmbedding(): Promise<Op[]> {
-    const { embedTokens: e } = this.#weights;
+  /** The embedding, a dispatch for each shard of the vocabulary. */
+  async #buildEmbedding(): Promise<Step[]> {
     const { canvas, hidden } = this.#scratch.buffers;
-    const kernel = embed(e.format, e.columns, this.#config.hiddenSize);
-    return [await this.#op(kernel, [e.words, e.scales, canvas, hidden], { role: "embed_tokens", layer: null })];
+    const at = { role: "embed_tokens", layer: null };
+    const shards = this.#weights.embedTokens.map((e) =>
+      this.#op(embed(e, this.#config.hiddenSize), [e.words, e.scales, canvas, hidden], at),
+    );
+    return (await Promise.all(shards)).map(alone);
   }
 
-  async #buildLayer(w: LayerWeights, layer: number): Promise<Op[]> {
+  async #buildLayer(w: LayerWeights, layer: number): Promise<Step[]> {
     const { hiddenSize, intermediateSize, rmsNormEps: eps } = this.#config;
-    const { hidden, normed, qkv, query, attended, gateUp, gated, turns, zeros } = this.#scratch.buffers;
+    const { hidden, qkv, query, attended, gated, turns, zeros } = this.#scratch.buffers;
     const keys = this.#scratch.keys[layer] as GPUBuffer;
     const values = this.#scratch.values[layer] as GPUBuffer;
     const shape = attentionShapeOf(this.#config, this.#scratch.capacity);
-    const norm = rmsnorm(this.#lanes, hiddenSize, eps, false);
     const rope = ropeCache(this.#lanes, shape, w.headNorm ? { eps } : null);
-    const ops = await Promise.all([
-      this.#op(norm, [hidden, w.inputLayernorm, normed], { role: "input_layernorm", layer }),
-      ...w.qkvProj.map((p) => this.#linear(p, normed, qkv, { role: "qkv_proj", layer }, { stride: pad32(qkvWidth(shape)) })),
-      this.#op(rope, [qkv, turns, w.headNorm ?? zeros, query, keys, values], { role: "rope_cache", layer }),
-      this.#attention(shape, [query, keys, values, attended], layer),
-      this.#linear(w.oProj, attended, hidden, { role: "o_proj", layer }, { stride: pad32(hiddenSize), residual: true }),
-      this.#op(norm, [hidden, w.postAttentionLayernorm, normed], { role: "post_attention_layernorm", layer }),
-      ...w.gateUpProj.map((p) =>
-        this.#linear(p, normed, gateUp, { role: "gate_up_proj", layer }, { stride: pad32(2 * intermediateSize) }),
+    const width = pad32(qkvWidth(shape));
+    const qkvProj: LinearPlace = { role: "qkv_proj", layer, input: hidden, output: qkv, stride: width, zeros };
+    const gateUp: LinearPlace = { ...qkvProj, role: "gate_up_proj", output: gated, stride: pad32(intermediateSize), gated: true };
+    const added = { layer, output: hidden, stride: pad32(hiddenSize), residual: true, zeros };
+    return Promise.all([
+      normedStep(this.#gpu, w.qkvProj, qkvProj, this.#norm(w.inputLayernorm, { role: "input_layernorm", layer })),
+      this.#op(rope, [qkv, turns, w.headNorm ?? zeros, query, keys, values], { role: "rope_cache", layer }).then(alone),
+      this.#attention(shape, [query, keys, values, attended], layer).then(alone),
+      linearOp(this.#gpu, w.oProj, { ...added, role: "o_proj", input: attended }).then(alone),
+      normedStep(
+        this.#gpu,
+        [w.gateUpProj],
+        gateUp,
+        this.#norm(w.postAttentionLayernorm, { role: "post_attention_layernorm", layer }),
       ),
-      this.#op(swiglu(intermediateSize), [gateUp, gated], { role: "swiglu", layer }),
-      this.#linear(w.downProj, gated, hidden, { role: "down_proj", layer }, { stride: pad32(hiddenSize), residual: true }),
+      linearOp(this.#gpu, w.downProj, { ...added, role: "down_proj", input: gated }).then(alone),
     ]);
-    return ops;
   }
 
-  async #buildHead(): Promise<Op[]> {
-    const { hiddenSize, rmsNormEps, vocabSize } = this.#config;
-    const { hidden, normed, logits } = this.#scratch.buffers;
-    const norm = rmsnorm(this.#lanes, hiddenSize, rmsNormEps, true);
-    return Promise.all([
-      this.#op(norm, [hidden, this.#weights.norm, normed], { role: "norm", layer: null }),
-      this.#linear(this.#weights.lmHead, normed, logits, { role: "lm_head", layer: null }, { stride: vocabSize }),
-    ]);
+  async #buildHead(): Promise<Step[]> {
+    const { hidden, logits, zeros } = this.#scratch.buffers;
+    const place = { role: "lm_head", layer: null, input: hidden, output: logits, stride: this.#config.vocabSize, zeros };
+    const norm = this.#norm(this.#weights.norm, { role: "norm", layer: null }, true);
+    return [await normedStep(this.#gpu, this.#weights.lmHead, place, norm)];
+  }
+
+  /** A norm of the hidden rows; `gather` takes the plan's source rows. */
+  #norm(gain: GPUBuffer, place: Place, gather = false): NormPlace {
+    const { hiddenSize: size, rmsNormEps: eps } = this.#config;
+    const { hidden, normed } = this.#scratch.buffers;
+    const kernel = rmsnorm(this.#lanes, size, eps, gather);
+    return { ...place, shape: { size, eps, gather }, kernel, gain, input: hidden, output: normed };
   }
 
   async #buildAnswers(): Promise<void> {
@@ -211,49 +211,7 @@ export class Forward {
     return (extent, planOffset) => (extent.sparse ? sparse : plain)(extent, planOffset);
   }
 
-  /** A linear layer: the kernel is chosen by the rows of the pass, and the choice is the same within a class of rows. */
-  async #linear(
-    w: LinearWeights,
-    input: GPUBuffer,
-    output: GPUBuffer,
-    place: Place,
-    { stride, residual = false }: { stride: number; residual?: boolean },
-  ): Promise<Op> {
-    const { profile, tuning } = this.#gpu;
-    const shape = { ...w, outStride: stride, bias: w.bias !== null, residual };
-    const bound = [w.words, w.scales, input, output, w.bias ?? this.#scratch.buffers.zeros];
-    const chosen = ROW_CLASSES.map((rows) => [rows, chooseLinear(profile, tuning, { ...w, rows })] as const);
-    const compiled = new Map(
-      await Promise.all(
-        [...new Set(chosen.map(([, variant]) => variant))].map(
-          async (variant) => [variant, await this.#op(linear(variant, shape), bound, place)] as const,
-        ),
-      ),
-    );
-    const ops = new Map(chosen.map(([rows, variant]) => [rows, compiled.get(variant) as Op]));
-    return (extent, planOffset) => (ops.get(rowClass(extent.rows)) as Op)(extent, planOffset);
-  }
-
-  async #op(kernel: Kernel, buffers: readonly GPUBuffer[], { role, layer }: Place): Promise<Op> {
-    const { device, pipelines } = this.#gpu;
-    const pipeline = await pipelines.get(kernel.name, codeOf(kernel), kernel.bindings, true);
-    const bindGroup = device.createBindGroup({
-      label: `${role}${layer === null ? "" : ` ${layer}`}`,
-      layout: pipelines.groupLayout(kernel.bindings),
-      entries: buffers.map((buffer, binding) => ({ binding, resource: { buffer } })),
-    });
-    const { name, variant } = kernel;
-    return (extent, planOffset) => ({
-      kernel: name,
-      variant,
-      role,
-      layer,
-      shape: kernel.shape(extent),
-      grid: kernel.grid(extent),
-      ...kernel.work(extent),
-      pipeline,
-      bindGroup,
-      planOffset,
-    });
+  #op(kernel: Kernel, buffers: readonly GPUBuffer[], place: Place): Promise<Op> {
+    return bindOp(this.#gpu, kernel, buffers, place);
   }
 }

@@ -4,6 +4,7 @@ import type { ByteSource } from "../formats/byte-source";
 import { openCheckpoint } from "../formats/checkpoint";
 import type { OpenedCheckpoint } from "../formats/tensor";
 import type { Gpu } from "../gpu/device";
+import { bindingBytes } from "../gpu/profile";
 import { type ModelConfig, readConfig } from "./config";
 import { Engine } from "./engine";
 import { locateWeights } from "./names";
@@ -80,7 +81,11 @@ export async function loadEngine(gpu: Gpu, files: readonly ByteSource[], options
       onBytes: (loaded) => onProgress?.({ phase: "download", loaded, total, file }),
     });
     onProgress?.({ phase: "compile", loaded: 0, total: 1, file });
-    const scratch = await allocateScratch(gpu, config, capacityOf(config, contextLength, sequences));
+    const scratch = await allocateScratch(
+      gpu,
+      config,
+      capacityOf(config, contextLength, { sequences, bindingBytes: bindingBytes(gpu.profile) }),
+    );
     const engine = await Engine.create(gpu, config, weights, scratch);
     gpu.check();
     onProgress?.({ phase: "compile", loaded: 1, total: 1, file });
@@ -88,7 +93,7 @@ export async function loadEngine(gpu: Gpu, files: readonly ByteSource[], options
     const planes = weights.layers.flatMap(({ qkvProj, oProj, gateUpProj, downProj }) => [
       ...qkvProj,
       oProj,
-      ...gateUpProj,
+      gateUpProj,
       downProj,
     ]);
     return {
@@ -98,7 +103,9 @@ export async function loadEngine(gpu: Gpu, files: readonly ByteSource[], options
       config,
       numParameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
       weightBytes: total,
-      quantization: [...new Set([weights.embedTokens, weights.lmHead, ...planes].map(({ format }) => format))].sort().join("+"),
+      quantization: [...new Set([...weights.embedTokens, ...weights.lmHead, ...planes].map(({ format }) => format))]
+        .sort()
+        .join("+"),
     };
   } catch (cause) {
     for (const buffer of gpu.buffers.live) if (!before.has(buffer)) gpu.buffers.destroy(buffer);

@@ -73,6 +73,18 @@ export function planeShape(format: PlaneFormat, inFeatures: number, outFeatures:
   return { format, inFeatures, outFeatures, paddedIn, paddedOut, wordRows, words, scales, bytes: 4 * (words + scales) };
 }
 
+/**
+ * The most columns of a plane whose words fit so many bytes: a multiple of {@link COLUMN_MULTIPLE}.
+ * Throws `out-of-memory` where not even that many fit.
+ */
+export function columnsWithin(format: PlaneFormat, inFeatures: number, bytes: number): number {
+  const least = 4 * planeShape(format, inFeatures, COLUMN_MULTIPLE).words;
+  const advice = () =>
+    `${COLUMN_MULTIPLE} columns of K=${inFeatures} in ${format} take ${least} bytes, this device binds ${bytes}; use quantize: "q4"`;
+  ensure(least <= bytes, "out-of-memory", advice);
+  return Math.floor(bytes / least) * COLUMN_MULTIPLE;
+}
+
 /** Memory that planes are made in one after another: a new one takes the place of the one before, so that no garbage piles up during a load. */
 export class PlaneStore {
   #words = new Uint32Array(0);
@@ -167,6 +179,12 @@ export function planeValue(plane: Plane, n: number, k: number): number {
     plane.format === "q8" ? (word << (24 - 8 * (k % 4))) >> 24 : (word >>> (8 * (within % 4) + (within < 4 ? 0 : 4))) & 15;
   return Math.fround(half[scales & 0xffff]! * quantum + half[scales >>> 16]!);
 }
+
+/** Columns after which a plane of gate and up goes from one to the other. */
+export const GATED_TURN = 32;
+
+/** Column of gate row `i` in a plane of gate and up by turns; the up of the same row is {@link GATED_TURN} columns further. */
+export const gatedColumn = (i: number): number => Math.floor(i / GATED_TURN) * 2 * GATED_TURN + (i % GATED_TURN);
 
 /**
  * Row of the q or k weight in Hugging Face order that row `i` of a GGUF llama or llada file is.

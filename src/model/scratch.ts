@@ -25,11 +25,25 @@ const PREFILL_ROWS = 512;
 /** Rows of one pass that several sequences share, where one sequence alone has no need of more. */
 const BATCH_ROWS = 1024;
 
-/** Room for `sequences` sequences of `contextLength` positions. A pass of a diffusion model may compute a whole sequence. */
-export function capacityOf(config: ModelConfig, contextLength: number, sequences = 1): Capacity {
+/** Room beyond one sequence, and what of it fits a binding. */
+export interface Room {
+  /** Sequences that a batch computes together. Default 1. */
+  readonly sequences?: number;
+  /** Bytes of a storage binding. Default: WebGPU's own. */
+  readonly bindingBytes?: number;
+}
+
+/** Room for so many sequences of `contextLength` positions. A pass of a diffusion model may compute a whole sequence. */
+export function capacityOf(
+  config: ModelConfig,
+  contextLength: number,
+  { sequences = 1, bindingBytes = 2 ** 27 }: Room = {},
+): Capacity {
   const slots = contextLength * sequences;
   const rows = config.family === "ar" ? Math.min(slots, PREFILL_ROWS) : Math.max(contextLength, Math.min(slots, BATCH_ROWS));
-  const logits = Math.max(8, Math.min(256, Math.floor(LOGITS_BYTES / (4 * config.vocabSize))));
+  // At least eight rows, or what a binding holds of them; guidance takes two at a time.
+  const least = Math.max(2, Math.min(8, Math.floor(bindingBytes / (4 * config.vocabSize))));
+  const logits = Math.max(least, Math.min(256, Math.floor(Math.min(LOGITS_BYTES, bindingBytes) / (4 * config.vocabSize))));
   return { slots, rows, logits: Math.min(logits, Math.max(8, rows)), answers: 2 * Math.max(1024, rows) };
 }
 
@@ -46,7 +60,6 @@ const SIZES = {
   qkv: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(qkvWidth(attentionShapeOf(m, c))),
   query: (m: ModelConfig, c: Capacity) => 16 * attentionShapeOf(m, c).packs * m.numKeyValueHeads * m.headDim,
   attended: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(m.numAttentionHeads * m.headDim),
-  gateUp: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(2 * m.intermediateSize),
   gated: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(m.intermediateSize),
   logits: (m: ModelConfig, c: Capacity) => 4 * c.logits * m.vocabSize,
   cutoff: (_: ModelConfig, c: Capacity) => 4 * c.logits,

@@ -2,11 +2,16 @@
 import { RidgepointError } from "../errors";
 import { rowBytes, type StoredTensor } from "../formats/tensor";
 import type { Gpu } from "../gpu/device";
+import { bindingBytes } from "../gpu/profile";
 import type { ModelConfig } from "./config";
 import type { LocatedWeights } from "./names";
 import {
   allocatePlane,
+  BLOCK_LENGTH,
+  columnsWithin,
   dequantizeRows,
+  GATED_TURN,
+  gatedColumn,
   maxAbs,
   type Plane,
   type PlaneFormat,
@@ -37,10 +42,23 @@ const valuesOf = ({ shape }: StoredTensor): number => shape.reduce((a, b) => a *
 /** One stored tensor of a stack of linear layers that share an input. */
 interface Member {
   readonly tensor: StoredTensor;
-  readonly bias: StoredTensor | undefined;
-  /** Heads whose rows are stored interleaved and must be put back. */
-  readonly interleavedHeads: number;
+  readonly bias?: StoredTensor | undefined;
+  /** Row of the tensor that a stored row should be, where they differ. */
+  readonly rowOrder?: ((row: number) => number) | undefined;
 }
+
+/** Members and where each begins in their plane. */
+interface Stack {
+  readonly members: readonly Member[];
+  readonly columns: readonly number[];
+  readonly format: PlaneFormat;
+  /** First output column of the plane. */
+  readonly outOffset: number;
+  /** Members leave columns between them free. */
+  readonly gaps?: boolean;
+}
+
+const rowsOf = ({ tensor }: Member): number => tensor.shape[0] as number;
 
 /** A tensor's turn: reads it and packs it where it belongs. */
 interface Task {
@@ -50,7 +68,6 @@ interface Task {
 
 class Uploader {
   readonly #gpu: Gpu;
-  readonly #config: ModelConfig;
   readonly #options: UploadOptions;
   readonly #tasks: Task[] = [];
   /** Memory of finished planes, for the next ones. */
@@ -60,9 +77,8 @@ class Uploader {
   #flight = 0;
   readonly buffers: GPUBuffer[] = [];
 
-  constructor(gpu: Gpu, config: ModelConfig, options: UploadOptions) {
+  constructor(gpu: Gpu, options: UploadOptions) {
     this.#gpu = gpu;
-    this.#config = config;
     this.#options = options;
   }
 
@@ -74,10 +90,10 @@ class Uploader {
     for (const task of this.#tasks) await task.run();
   }
 
-  /** Small tensors, dequantised, one after another in one f32 buffer. */
+  /** Small tensors, dequantised, one after another in one f32 buffer that is zero up to a multiple of 32. */
   async vector(tensors: readonly StoredTensor[]): Promise<GPUBuffer> {
     const counts = tensors.map(valuesOf);
-    const values = new Float32Array(counts.reduce((a, b) => a + b, 0));
+    const values = new Float32Array(Math.ceil(counts.reduce((a, b) => a + b, 0) / BLOCK_LENGTH) * BLOCK_LENGTH);
     const buffer = await this.#create((tensors[0] as StoredTensor).name, values.byteLength);
     let waiting = tensors.length;
     tensors.forEach((tensor, i) => {
@@ -99,7 +115,8 @@ class Uploader {
     const layers: LinearWeights[] = [];
     let outOffset = 0;
     for (const [i, group] of groups.entries()) {
-      const layer = await this.#linear(group, formats[i] as PlaneFormat, outOffset);
+      const columns = group.map((_, at) => group.slice(0, at).reduce((sum, member) => sum + rowsOf(member), 0));
+      const layer = await this.#linear({ members: group, columns, format: formats[i] as PlaneFormat, outOffset });
       layers.push(layer);
       outOffset += layer.outFeatures;
     }
@@ -107,46 +124,68 @@ class Uploader {
   }
 
   async linear(tensor: StoredTensor): Promise<LinearWeights> {
-    const [layer] = await this.stack([{ tensor, bias: undefined, interleavedHeads: 0 }]);
+    const [layer] = await this.stack([{ tensor }]);
     return layer as LinearWeights;
   }
 
+  /** The embedding or the head in shards of the vocabulary, as few as the device's bindings allow. */
+  async vocabulary(tensor: StoredTensor): Promise<LinearWeights[]> {
+    const [rows, inFeatures] = tensor.shape as [number, number];
+    const format = await this.#formatOf(tensor);
+    const most = columnsWithin(format, inFeatures, bindingBytes(this.#gpu.profile));
+    const bytes = rowBytes(tensor.dtype, inFeatures);
+    const shards: LinearWeights[] = [];
+    for (let first = 0; first < rows; first += most) {
+      const count = Math.min(most, rows - first);
+      const start = tensor.start + first * bytes;
+      const part = { ...tensor, shape: [count, inFeatures], start, end: start + count * bytes };
+      shards.push(await this.#linear({ members: [{ tensor: part }], columns: [0], format, outOffset: first }));
+    }
+    return shards;
+  }
+
+  /** Gate and up in one plane, columns by turns of 32, so that whoever computes a gate computes its up: in a format that holds both exactly. */
+  async gated(gate: StoredTensor, up: StoredTensor): Promise<LinearWeights> {
+    const formats = [await this.#formatOf(gate), await this.#formatOf(up)];
+    const quantized = formats.every((format) => format === "q4" || format === "q8");
+    const format = formats[0] === formats[1] ? formats[0] : quantized ? "q8" : "f32";
+    const members = [gate, up].map((tensor) => ({ tensor, rowOrder: gatedColumn }));
+    return this.#linear({ members, columns: [0, GATED_TURN], format: format as PlaneFormat, outOffset: 0, gaps: true });
+  }
+
   /** Makes the buffers of a plane and queues its members; the plane itself lives from its first member to its last. */
-  async #linear(members: readonly Member[], format: PlaneFormat, outOffset: number): Promise<LinearWeights> {
+  async #linear(stack: Stack): Promise<LinearWeights> {
+    const { members, columns, format, outOffset, gaps = false } = stack;
     const { name, shape } = (members[0] as Member).tensor;
     const inFeatures = shape[1] as number;
-    const outFeatures = members.reduce((sum, { tensor }) => sum + (tensor.shape[0] as number), 0);
+    const outFeatures = members.reduce((sum, member) => sum + rowsOf(member), 0);
     const planned = planeShape(format, inFeatures, outFeatures);
     const words = await this.#create(name, 4 * planned.words);
     const scales = await this.#create(`${name} scales`, 4 * Math.max(4, planned.scales));
-    const bias = members.every((member) => member.bias) ? await this.#bias(members) : null;
+    const bias = members.every((member) => member.bias) ? await this.#bias(stack) : null;
     let waiting = members.length;
     let held: { plane: Plane; store: PlaneStore } | null = null;
-    let column = 0;
-    for (const member of members) {
-      const first = column;
-      column += member.tensor.shape[0] as number;
+    members.forEach((member, i) => {
       this.#queue(member.tensor, async () => {
         if (!held) {
           const store = this.#stores.pop() ?? new PlaneStore();
-          held = { store, plane: allocatePlane(format, inFeatures, outFeatures, store) };
+          held = { store, plane: allocatePlane(format, inFeatures, gaps ? planned.paddedOut : outFeatures, store) };
         }
-        await this.#pack(held.plane, member, first);
+        await this.#pack(held.plane, member, columns[i] as number);
         if (--waiting > 0) return;
         await this.#write(words, held.plane.data);
         if (held.plane.scaleData) await this.#write(scales, held.plane.scaleData);
         this.#stores.push(held.store);
         held = null;
       });
-    }
+    });
     return { format, inFeatures: planned.paddedIn, outFeatures, columns: planned.paddedOut, words, scales, bias, outOffset };
   }
 
   /** Reads a tensor in slices of whole rows into its columns of a plane. */
-  async #pack(plane: Plane, { tensor, interleavedHeads: heads }: Member, column: number): Promise<void> {
+  async #pack(plane: Plane, { tensor, rowOrder }: Member, column: number): Promise<void> {
     const { dtype, start } = tensor;
     const [rows, inFeatures] = tensor.shape as [number, number];
-    const rowOrder = heads > 0 ? (i: number) => unpermuteRow(i, heads, this.#config.headDim) : undefined;
     const bytesPerRow = rowBytes(dtype, inFeatures);
     const step = Math.max(1, Math.floor(SLICE_BYTES / bytesPerRow));
     for (let firstRow = 0; firstRow < rows; firstRow += step) {
@@ -156,24 +195,21 @@ class Uploader {
     }
   }
 
-  /** Biases of a stack; those of interleaved heads are put back in order like their rows. */
-  async #bias(members: readonly Member[]): Promise<GPUBuffer> {
+  /** Biases of a stack; those of heads that are stored interleaved are put back in order like their rows. */
+  async #bias({ members, columns }: Stack): Promise<GPUBuffer> {
     const { tensor } = members[0] as Member;
-    const values = new Float32Array(members.reduce((sum, member) => sum + (member.tensor.shape[0] as number), 0));
+    const values = new Float32Array(members.reduce((sum, member) => sum + rowsOf(member), 0));
     const buffer = await this.#create(`${tensor.name} bias`, values.byteLength);
     let waiting = members.length;
-    let column = 0;
-    for (const { bias, interleavedHeads: heads } of members) {
-      const first = column;
+    members.forEach(({ bias, rowOrder }, i) => {
       const stored = bias as StoredTensor;
-      column += stored.shape[0] as number;
       this.#queue(stored, async () => {
-        (await this.#floats(stored)).forEach((value, i) => {
-          values[first + (heads > 0 ? unpermuteRow(i, heads, this.#config.headDim) : i)] = value;
+        (await this.#floats(stored)).forEach((value, row) => {
+          values[(columns[i] as number) + (rowOrder?.(row) ?? row)] = value;
         });
         if (--waiting === 0) await this.#write(buffer, values);
       });
-    }
+    });
     return buffer;
   }
 
@@ -257,22 +293,17 @@ export async function uploadWeights(
   { global, layers, biases }: LocatedWeights,
   options: UploadOptions = {},
 ): Promise<ModelWeights> {
-  const uploader = new Uploader(gpu, config, options);
-  const { numAttentionHeads, numKeyValueHeads, permutedQueryKey } = config;
-  const heads = { q_proj: permutedQueryKey ? numAttentionHeads : 0, k_proj: permutedQueryKey ? numKeyValueHeads : 0, v_proj: 0 };
+  const uploader = new Uploader(gpu, options);
+  const { numAttentionHeads, numKeyValueHeads, permutedQueryKey, headDim } = config;
+  const heads = { q_proj: numAttentionHeads, k_proj: numKeyValueHeads };
   try {
     const uploaded: LayerWeights[] = [];
-    const embedTokens = await uploader.linear(need(global, "embed_tokens"));
+    const embedTokens = await uploader.vocabulary(need(global, "embed_tokens"));
     for (const [i, roles] of layers.entries()) {
       const member = (role: "q_proj" | "k_proj" | "v_proj"): Member => ({
         tensor: need(roles, role),
         bias: biases[i]?.get(role),
-        interleavedHeads: heads[role],
-      });
-      const plain = (role: "gate_proj" | "up_proj"): Member => ({
-        tensor: need(roles, role),
-        bias: undefined,
-        interleavedHeads: 0,
+        rowOrder: permutedQueryKey && role !== "v_proj" ? (row) => unpermuteRow(row, heads[role], headDim) : undefined,
       });
       uploaded.push({
         inputLayernorm: await uploader.vector([need(roles, "input_layernorm")]),
@@ -280,13 +311,13 @@ export async function uploadWeights(
         headNorm: config.qkNorm ? await uploader.vector([need(roles, "q_norm"), need(roles, "k_norm")]) : null,
         qkvProj: await uploader.stack([member("q_proj"), member("k_proj"), member("v_proj")]),
         oProj: await uploader.linear(need(roles, "o_proj")),
-        gateUpProj: await uploader.stack([plain("gate_proj"), plain("up_proj")]),
+        gateUpProj: await uploader.gated(need(roles, "gate_proj"), need(roles, "up_proj")),
         downProj: await uploader.linear(need(roles, "down_proj")),
       });
     }
     const norm = await uploader.vector([need(global, "norm")]);
     const head = global.get("lm_head");
-    const lmHead = head ? await uploader.linear(head) : embedTokens;
+    const lmHead = head ? await uploader.vocabulary(head) : embedTokens;
     await uploader.run();
     return { embedTokens, layers: uploaded, norm, lmHead, buffers: uploader.buffers };
   } catch (cause) {

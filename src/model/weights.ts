@@ -26,16 +26,18 @@ export interface LayerWeights {
   /** Stacked q, k, v: one entry when their formats are equal. */
   readonly qkvProj: readonly LinearWeights[];
   readonly oProj: LinearWeights;
-  /** Stacked gate and up. */
-  readonly gateUpProj: readonly LinearWeights[];
+  /** Gate and up by turns of 32 columns: `gatedColumn`. outFeatures are those of both. */
+  readonly gateUpProj: LinearWeights;
   readonly downProj: LinearWeights;
 }
 
 export interface ModelWeights {
-  readonly embedTokens: LinearWeights;
+  /** Shards of the vocabulary, in order: one where a binding holds it all. */
+  readonly embedTokens: readonly LinearWeights[];
   readonly layers: readonly LayerWeights[];
   readonly norm: GPUBuffer;
-  readonly lmHead: LinearWeights;
+  /** Shards of the vocabulary, in order; the embedding's own where they are tied. */
+  readonly lmHead: readonly LinearWeights[];
   /** Every buffer above once, for freeing. */
   readonly buffers: readonly GPUBuffer[];
 }

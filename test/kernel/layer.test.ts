@@ -1,7 +1,7 @@
-/** embed, rmsnorm and swiglu against float64 loops, at sizes around the lanes and far from them. */
+/** embed and rmsnorm against float64 loops, at sizes around the lanes and far from them. */
 import { describe, expect, test } from "vitest";
 import { lanesOf } from "../../src/kernels/lanes";
-import { embed, pad32, rmsnorm, swiglu } from "../../src/kernels/layer";
+import { embed, pad32, rmsnorm } from "../../src/kernels/layer";
 import { testGpu } from "../support/goldens";
 import {
   EPSILON,
@@ -45,7 +45,7 @@ describe("embed", () => {
       // The last token, a repeated one, and places in no order.
       const canvas = Uint32Array.from({ length: 9 }, (_, i) => (i === 3 ? vocab - 1 : (i * 37) % vocab));
       const places = [3, 8, 0, 0, 5];
-      const kernel = embed(format, plane.paddedOut, size);
+      const kernel = embed({ format, columns: plane.paddedOut, outFeatures: vocab, outOffset: 0 }, size);
       const rows = places.map((place) => ({ place }));
       const [, , , output] = await runKernel({
         kernel,
@@ -61,6 +61,20 @@ describe("embed", () => {
       expect(padding.every((value) => value === 0)).toBe(true);
       expect(firstTouched(output!, rows.length * pad32(size))).toBeNull();
     }
+  });
+
+  test("a shard writes the rows of its own tokens", async () => {
+    const [size, first, count] = [64, 40, 30];
+    const { bound, weight, plane } = randomPlane("f32", size, count, 1);
+    // Before, at both ends of, and behind the shard.
+    const canvas = Uint32Array.of(0, first - 1, first, first + count - 1, first + count, 2 ** 31);
+    const rows = Array.from(canvas, (_, place) => ({ place }));
+    const kernel = embed({ format: "f32", columns: plane.paddedOut, outFeatures: count, outOffset: first }, size);
+    const [, , , output] = await runKernel({ kernel, bound: [...bound, canvas, untouched(rows.length * size)], rows });
+    const want = reference.embed([0, count - 1], size, weight);
+    expect(Array.from(output!.subarray(2 * size, 4 * size))).toEqual(Array.from(want));
+    expect(firstTouched(output!.subarray(0, 2 * size), 0)).toBeNull();
+    expect(firstTouched(output!, 4 * size)).toBeNull();
   });
 });
 
@@ -126,32 +140,5 @@ describe("rmsnorm", () => {
         `eps ${given}`,
       ).toBeNull();
     }
-  });
-});
-
-describe("swiglu", () => {
-  test.each([1, 15, 16, 17, 45, 1536])("F = %i", async (size) => {
-    const rows = 3;
-    const gate = normals(rows * size, size, 4);
-    const up = normals(rows * size, size + 1, 4);
-    // Where e^-gate overflows f32, and where silu is the identity.
-    [-1e4, -200, -89, -88, -60, 0, 60, 89, 1e4].slice(0, size).forEach((extreme, i) => {
-      gate[size + i] = extreme;
-      up[size + i] = i % 2 ? -1e4 : 1e4;
-    });
-    const input = new Float32Array(rows * pad32(2 * size)).fill(1e30);
-    for (let t = 0; t < rows; t++) {
-      input.set(gate.subarray(t * size, (t + 1) * size), t * pad32(2 * size));
-      input.set(up.subarray(t * size, (t + 1) * size), t * pad32(2 * size) + size);
-    }
-    const kernel = swiglu(size);
-    const [, output] = await runKernel({ kernel, bound: [input, untouched(rows * pad32(size))], rows: plainRows(rows) });
-    const want = reference.swiglu(gate, up);
-    // exp(x) may be off by 3 + 2|x| units; below -80 the gate counts as -80: e^-80 < 2e-35 is what remains of it.
-    const tolerance = (i: number) =>
-      Math.abs(want[i]!) * EPSILON * (8 + 2 * Math.min(80, Math.abs(gate[i]!))) + Math.abs(gate[i]! * up[i]!) * 2e-35;
-    expect(firstFault(compact(output!, rows, size), want, tolerance)).toBeNull();
-    const padding = output!.filter((_, at) => at >= rows * pad32(size) || at % pad32(size) >= size);
-    expect(firstTouched(padding, 0)).toBeNull();
   });
 });

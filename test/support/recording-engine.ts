@@ -1,6 +1,6 @@
 /** An engine that can only record: pipelines, buffers and bind groups are empty objects, so that counts need no device and no compiler. */
 import type { Gpu } from "../../src/gpu/device";
-import type { DeviceProfile } from "../../src/gpu/profile";
+import { bindingBytes, type DeviceProfile } from "../../src/gpu/profile";
 import { pad32, qkvWidth } from "../../src/kernels/layer";
 import type { WeightFormat } from "../../src/kernels/weight";
 import type { ModelConfig } from "../../src/model/config";
@@ -12,7 +12,13 @@ function blindGpu(profile: DeviceProfile): Gpu {
   const nothing = {};
   const device = { createBindGroup: () => nothing, queue: { writeBuffer: () => {} } };
   const pipelines = { get: async () => nothing, groupLayout: () => nothing, planLayout: nothing };
-  return { profile, tuning: {}, device, pipelines, buffers: { create: async () => nothing, destroy: () => {} } } as unknown as Gpu;
+  return {
+    profile,
+    tuning: {},
+    device,
+    pipelines,
+    buffers: { create: async () => nothing, destroy: () => {} },
+  } as unknown as Gpu;
 }
 
 const NO_BUFFER = {} as GPUBuffer;
@@ -38,14 +44,14 @@ function weightsOf(config: ModelConfig, formats: Readonly<Record<"embed" | "laye
     headNorm: config.qkNorm ? NO_BUFFER : null,
     qkvProj: [linear(formats.layers, D, width)],
     oProj: linear(formats.layers, H * E, D),
-    gateUpProj: [linear(formats.layers, D, 2 * F)],
+    gateUpProj: linear(formats.layers, D, 2 * F),
     downProj: linear(formats.layers, F, D),
   };
   return {
-    embedTokens: linear(formats.embed, D, V),
+    embedTokens: [linear(formats.embed, D, V)],
     layers: Array.from({ length: config.numHiddenLayers }, () => layer),
     norm: NO_BUFFER,
-    lmHead: linear(formats.head, D, V),
+    lmHead: [linear(formats.head, D, V)],
     buffers: [],
   };
 }
@@ -59,6 +65,6 @@ export async function recordingEngine(
   const usage = { STORAGE: 0, COPY_SRC: 0, COPY_DST: 0, MAP_READ: 0, UNIFORM: 0 };
   globalThis.GPUBufferUsage ??= usage as unknown as typeof GPUBufferUsage;
   const gpu = blindGpu(profile);
-  const scratch = await allocateScratch(gpu, config, capacityOf(config, contextLength));
+  const scratch = await allocateScratch(gpu, config, capacityOf(config, contextLength, { bindingBytes: bindingBytes(profile) }));
   return Engine.create(gpu, config, weightsOf(config, formats), scratch);
 }

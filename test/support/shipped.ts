@@ -14,18 +14,8 @@ import {
 } from "../../src/kernels/answer";
 import type { Kernel } from "../../src/kernels/dispatch";
 import { lanesOf } from "../../src/kernels/lanes";
-import {
-  type AttentionShape,
-  attention,
-  embed,
-  packsOf,
-  pad32,
-  qkvWidth,
-  rmsnorm,
-  ropeCache,
-  swiglu,
-} from "../../src/kernels/layer";
-import { chooseLinear, linear } from "../../src/kernels/linear";
+import { type AttentionShape, attention, embed, packsOf, pad32, qkvWidth, rmsnorm, ropeCache } from "../../src/kernels/layer";
+import { chooseLinear, linear, normalizes } from "../../src/kernels/linear";
 import { ROW_CLASSES } from "../../src/kernels/tuning";
 import type { WeightFormat } from "../../src/kernels/weight";
 import { planeShape } from "../../src/model/planes";
@@ -75,7 +65,6 @@ export function plainKernels(profile: DeviceProfile, m: Sizes): Kernel[] {
     ropeCache(lanes, shape, m.qkNorm ? { eps: 1e-6 } : null),
     attention(lanes, shape),
     attention(lanes, shape, true),
-    swiglu(m.intermediateSize),
     guide(m.vocabSize),
     suppress(m.vocabSize, 1),
     penalize(profile, m.vocabSize),
@@ -93,18 +82,27 @@ export function plainKernels(profile: DeviceProfile, m: Sizes): Kernel[] {
 export function weightKernels(profile: DeviceProfile, m: Sizes, format: WeightFormat): Kernel[] {
   const qkv = qkvWidth({ ...m, slots: 0, packs: 0 });
   const attended = m.numAttentionHeads * m.headDim;
+  const norm = (gather: boolean) => ({ size: m.hiddenSize, eps: 1e-5, gather });
   const layers = [
-    { inputs: m.hiddenSize, outputs: qkv, outStride: pad32(qkv), bias: m.qkvBias },
+    { inputs: m.hiddenSize, outputs: qkv, outStride: pad32(qkv), bias: m.qkvBias, norm: norm(false) },
     { inputs: attended, outputs: m.hiddenSize, outStride: pad32(m.hiddenSize), residual: true },
-    { inputs: m.hiddenSize, outputs: 2 * m.intermediateSize, outStride: pad32(2 * m.intermediateSize) },
+    {
+      inputs: m.hiddenSize,
+      outputs: 2 * m.intermediateSize,
+      outStride: pad32(m.intermediateSize),
+      gated: true,
+      norm: norm(false),
+    },
     { inputs: m.intermediateSize, outputs: m.hiddenSize, outStride: pad32(m.hiddenSize), residual: true },
-    { inputs: m.hiddenSize, outputs: m.vocabSize, outStride: m.vocabSize },
+    { inputs: m.hiddenSize, outputs: m.vocabSize, outStride: m.vocabSize, norm: norm(true) },
   ];
-  const linears = layers.flatMap(({ inputs, outputs, ...rest }) => {
+  const linears = layers.flatMap(({ inputs, outputs, norm: wanted, ...rest }) => {
     const { paddedIn, paddedOut } = planeShape(format, inputs, outputs);
     const sizes = { format, inFeatures: paddedIn, outFeatures: outputs, columns: paddedOut, ...rest };
     const variants = new Set(ROW_CLASSES.map((rows) => chooseLinear(profile, {}, { ...sizes, rows })));
-    return [...variants].map((variant) => linear(variant, sizes));
+    return [...variants].map((variant) => linear(variant, { ...sizes, norm: normalizes(variant) ? wanted : undefined }));
   });
-  return [embed(format, planeShape(format, m.hiddenSize, m.vocabSize).paddedOut, m.hiddenSize), ...linears];
+  const { paddedOut } = planeShape(format, m.hiddenSize, m.vocabSize);
+  const table = { format, columns: paddedOut, outFeatures: m.vocabSize, outOffset: 0 };
+  return [embed(table, m.hiddenSize), ...linears];
 }

@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 import { guide, reveal, rowAnswer, rowStats, sampleCutoff, statsGeometry, suppress } from "../../../src/kernels/answer";
 import { codeOf, type Kernel } from "../../../src/kernels/dispatch";
 import { lanesOf } from "../../../src/kernels/lanes";
-import { attention, embed, packsOf, pad32, qkvWidth, rmsnorm, ropeCache, swiglu } from "../../../src/kernels/layer";
-import { linear } from "../../../src/kernels/linear";
+import { attention, embed, packsOf, pad32, qkvWidth, rmsnorm, ropeCache } from "../../../src/kernels/layer";
+import { linear, normalizes } from "../../../src/kernels/linear";
 import { LINEAR_VARIANTS } from "../../../src/kernels/linear-variants";
 import { type WeightFormat, weightBytes } from "../../../src/kernels/weight";
 import { PROFILES } from "../../support/profiles";
@@ -14,21 +14,21 @@ import { MODELS, plainKernels, weightKernels } from "../../support/shipped";
 const lanes = lanesOf(PROFILES.swiftshader);
 const geometry = statsGeometry(PROFILES.swiftshader, 2000);
 const shape = { numAttentionHeads: 6, numKeyValueHeads: 2, headDim: 32, slots: 100, packs: 8 };
+const table = { columns: 128, outFeatures: 100, outOffset: 0 };
 /** Three rows that see 10, 11 and 12 keys of the same twelve. */
 const extent = { rows: 3, visible: 33, span: 12 };
 
 describe("by hand, for three rows", () => {
   test.each<[string, Kernel, flops: number, bytes: number]>([
     // A column of 64 nibbles with two scales of 4 bytes, one row of 64 floats out; unpacking is no arithmetic of the model.
-    ["embed q4", embed("q4", 128, 64), 0, 3 * (64 / 2 + 2 * 4 + 64 * 4)],
-    ["embed f16", embed("f16", 128, 64), 0, 3 * (64 * 2 + 64 * 4)],
+    ["embed q4", embed({ ...table, format: "q4" }, 64), 0, 3 * (64 / 2 + 2 * 4 + 64 * 4)],
+    ["embed f16", embed({ ...table, format: "f16" }, 64), 0, 3 * (64 * 2 + 64 * 4)],
     // Square, add, scale, gain; rows in and out, the gain once.
     ["rmsnorm", rmsnorm(lanes, 64, 1e-5, false), 4 * 3 * 64, 2 * 3 * 64 * 4 + 64 * 4],
     // Four products and two sums a pair of queries and keys; 10 heads of 32 in and out, 16 (cos, sin) a row.
     ["rope_cache", ropeCache(lanes, shape, null), 3 * (6 + 2) * 16 * 6, 3 * (2 * 10 * 32 * 4 + 16 * 2 * 4)],
     // A dot product and a weighted sum of 32 for each head and visible key; 12 keys and values of 2 heads, query and output.
     ["attention", attention(lanes, shape), 33 * 6 * (2 * 32 + 2 * 32), 4 * (2 * 12 * 2 * 32 + 2 * 3 * 6 * 32)],
-    ["swiglu", swiglu(48), 5 * 3 * 48, 3 * 48 * (4 + 4 + 4)],
     // A difference, a product and a sum; both rows in, one out.
     ["guide", guide(2000), 3 * 3 * 2000, 3 * 2000 * (4 + 4 + 4)],
     ["suppress", suppress(2000, 5), 0, 3 * 5 * 4 + 5 * 4],
@@ -54,6 +54,17 @@ describe("by hand, for three rows", () => {
     // A residual reads the output too.
     const residual = linear(variant, { ...sizes, residual: true }).work(extent);
     expect(residual.bytes - plain.bytes).toBe(3 * 40 * 4);
+    // A gate: five operations an output, half as many outputs.
+    const gated = linear(variant, { ...sizes, gated: true }).work(extent);
+    expect([gated.flops - plain.flops, plain.bytes - gated.bytes]).toEqual([5 * 3 * 20, 3 * 20 * 4]);
+    if (!normalizes(variant)) return;
+    // A norm: square, add, scale, gain of the features that are no padding; the gain is read once.
+    const normed = linear(variant, { ...sizes, norm: { size: 60, eps: 1e-5, gather: false } }).work(extent);
+    expect([normed.flops - plain.flops, normed.bytes - plain.bytes]).toEqual([4 * 3 * 60, 60 * 4]);
+  });
+
+  test("a shard of the vocabulary that is not the first counts no row again", () => {
+    expect(embed({ ...table, format: "q4", outOffset: 100 }, 64).work(extent).bytes).toBe(0);
   });
 
   test.each<[WeightFormat, number]>([
@@ -96,7 +107,8 @@ describe("for every shape", () => {
         const grids = [1, 64, 65, 129].map((outFeatures) => linear(variant, { ...sizes, outFeatures }).grid({ ...extent, rows }));
         for (const grid of grids) expect(Math.min(...grid)).toBeGreaterThanOrEqual(1);
         for (const grid of grids) expect(grid[1]).toBe(Math.ceil(rows / variant.rows));
-        expect(grids[3]![0]).toBe(Math.ceil(129 / variant.columns));
+        // Pairs of columns lie 32 apart: turns of 64 are covered whole.
+        expect(grids[3]![0]).toBe(Math.ceil(192 / variant.columns));
       }
     }
   });
