@@ -9,6 +9,7 @@ import { registerCompare } from "./commands/compare";
 import { registerEval } from "./commands/eval";
 import { registerGenerate } from "./commands/generate";
 import { registerInspect } from "./commands/inspect";
+import { registerKernels } from "./commands/kernels";
 import { registerLogits } from "./commands/logits";
 import { registerReplay } from "./commands/replay";
 import { registerReport } from "./commands/report";
@@ -36,6 +37,7 @@ function buildProgram(): Command {
     registerCalibrate,
     registerInspect,
     registerBench,
+    registerKernels,
     registerSweep,
     registerReport,
     registerTokenize,

@@ -4,6 +4,9 @@ import type {
   DeviceProfile,
   GenerateOptions,
   GenerationResult,
+  KernelBench,
+  KernelBenchOptions,
+  KernelSubject,
   ModelConfig,
   ModelInfo,
   PairedProfile,
@@ -11,6 +14,8 @@ import type {
   ProfileMode,
   Prompt,
   ReplayResult,
+  TuneOptions,
+  TuneReport,
 } from "../src/index";
 
 /** A file of this machine, offered to the page as byte ranges. */
@@ -69,6 +74,12 @@ export interface PairRequest {
   readonly patienceMs?: number;
 }
 
+export interface KernelsRequest {
+  readonly subject: KernelSubject;
+  readonly calibration: Calibration;
+  readonly options: KernelBenchOptions;
+}
+
 export interface ForwardRequest {
   readonly tokens: readonly number[];
   readonly attention: "causal" | "full" | { readonly block: number };
@@ -101,6 +112,10 @@ export interface PageApi {
     readonly mode?: ProfileMode;
   }): Promise<Profile>;
   pairKernels(request: PairRequest): Promise<PairedProfile>;
+  /** Takes choices of variants from a file; models and kernels that come later follow them. */
+  useTuning(request: { readonly tuning: unknown }): Promise<void>;
+  tune(request: { readonly subject: KernelSubject; readonly options: TuneOptions }): Promise<TuneReport>;
+  benchKernels(request: KernelsRequest): Promise<KernelBench>;
   forward(request: ForwardRequest): Promise<ForwardAnswer>;
   replay(request: { readonly trajectory: unknown }): Promise<ReplayResult>;
 }

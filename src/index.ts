@@ -10,6 +10,7 @@ export {
   Model,
   type ModelInfo,
 } from "./adapters/model";
+export { type TuningOptions, useTuning } from "./adapters/tuning";
 export type { Likelihood, LikelihoodOptions } from "./decode/likelihood";
 export type {
   CacheMode,
@@ -45,6 +46,8 @@ export { Gpu, type GpuOptions, openGpu, probe } from "./gpu/device";
 export type { DeviceProfile } from "./gpu/profile";
 export { calibrate } from "./measure/calibrate";
 export { type LineChart, type LineSeries, lineChartSvg } from "./measure/charts";
+export { benchKernels, type KernelBench, type KernelBenchOptions, type KernelSubject } from "./measure/kernel-bench";
+export type { ForwardMeasurement, KernelMeasurement } from "./measure/kernel-measurement";
 export { measuredRoofs, predictedTokensPerSecond } from "./measure/measured-roofs";
 export { type MergedReport, mergedReport } from "./measure/merged-report";
 export type { Estimate, PairedKernel, PairedOptions, PairedProfile, PairedSample } from "./measure/paired";
@@ -53,6 +56,7 @@ export { publishedRooflineSvg } from "./measure/published-figures";
 export { type CompareDocument, renderReport } from "./measure/report";
 export { rooflineSvg } from "./measure/roofline-figure";
 export { asRunDocument, type RunDocument } from "./measure/run-documents";
+export { type Scaling, type ScalingPoint, scalingOf, scalingSvg } from "./measure/scaling-figure";
 export { type Interval, median, shareInterval95, spread } from "./measure/statistics";
 export {
   defaultSettings,
@@ -72,7 +76,13 @@ export {
 export { type SweepFigure, sweepFigures } from "./measure/sweep-figures";
 export { mergeSweeps, sweepCsv } from "./measure/sweep-merge";
 export { type ChromeTrace, chromeTrace, type TimelineForward, type TracedRun } from "./measure/timeline";
+export { deviceKey } from "./measure/tuning/device-key";
+export type { TuneOptions, TuneProgress, TuneReport } from "./measure/tuning/tune";
+export { tuneKernels } from "./measure/tuning/tune-kernels";
+export type { TuningDocument, TuningEntry } from "./measure/tuning/tuning-entry";
+export { openTuningStore, type TuningStore } from "./measure/tuning/tuning-store";
 export type { BoundBy, Calibration, KernelRow, PhaseRow, Spread } from "./measure/types";
+export { weightFormatsOf } from "./measure/weight-formats";
 export type { Family, ModelConfig } from "./model/config";
 export { type CheckpointDescription, describeCheckpoint } from "./model/inspect";
 export type { LoadProgress } from "./model/load";

@@ -1,6 +1,7 @@
 /** The page the command line drives: each call of `window.ridgepoint` in, plain data out. It knows nothing of the terminal. */
 
 import {
+  benchKernels,
   calibrate,
   type GenerateOptions,
   type Gpu,
@@ -8,7 +9,9 @@ import {
   type Model,
   openGpu,
   type ReplayCase,
+  tuneKernels,
   urlSource,
+  useTuning,
 } from "../../src/index";
 import type {
   BatchAnswer,
@@ -126,6 +129,17 @@ const api: PageApi = {
   allocatedBytes: async () => (await openOnce()).buffers.bytes,
   profile: ({ prompt, options, ...rest }) => loaded().profile(prompt, { ...options, ...rest }),
   pairKernels: ({ prompt, options, ...rest }) => loaded().pairKernels(prompt, { ...options, ...rest }),
+  useTuning: async ({ tuning }) => useTuning(await openOnce(), tuning),
+  tune: async ({ subject, options }) =>
+    tuneKernels(await openOnce(), subject, {
+      ...options,
+      onProgress: ({ phase, loaded, total, what }) => tell({ kind: "progress", phase, loaded, total, file: what }),
+    }),
+  benchKernels: async ({ subject, calibration, options }) =>
+    benchKernels(await openOnce(), subject, calibration, {
+      ...options,
+      onProgress: ({ phase, loaded, total, what }) => tell({ kind: "progress", phase, loaded, total, file: what }),
+    }),
   forward,
   replay: ({ trajectory }) => loaded().replay(trajectory as ReplayCase),
 };
@@ -157,6 +171,9 @@ window.ridgepoint = {
   allocatedBytes: answering(api.allocatedBytes),
   profile: answering(api.profile),
   pairKernels: answering(api.pairKernels),
+  useTuning: answering(api.useTuning),
+  tune: answering(api.tune),
+  benchKernels: answering(api.benchKernels),
   forward: answering(api.forward),
   replay: answering(api.replay),
 };

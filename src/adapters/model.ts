@@ -11,6 +11,7 @@ import { Gpu } from "../gpu/device";
 import { calibrate } from "../measure/calibrate";
 import type { PairedOptions, PairedProfile } from "../measure/paired";
 import { type Profile, type ProfileMode, pairGeneration, profileGeneration, type Rerun } from "../measure/profile";
+import type { TuneReport } from "../measure/tuning/tune";
 import type { Calibration } from "../measure/types";
 import { Batch } from "../model/batch";
 import type { Family, ModelConfig } from "../model/config";
@@ -22,8 +23,9 @@ import { createTokenizer, type Tokenizer } from "../text/tokenizer";
 import { BatchGeneration } from "./batch-generation";
 import { Generation } from "./generation";
 import { ensureSameVocabulary, type Turns, takeTurns } from "./speculation";
+import { checkTuning, type TuningOptions, tuneModel, useTuning } from "./tuning";
 
-export interface LoadOptions extends EngineOptions {
+export interface LoadOptions extends Omit<EngineOptions, "beforeCompile">, TuningOptions {
   /** An open device; without one the model opens its own and closes it when disposed. */
   readonly gpu?: Gpu | undefined;
   /** Folder URL of the embedded models. */
@@ -69,6 +71,8 @@ export class Model {
   readonly config: ModelConfig;
   readonly tokenizer: Tokenizer | null;
   readonly gpu: Gpu;
+  /** What tuning found before this model was compiled; null where it was not asked for. */
+  readonly tuned: TuneReport | null;
   readonly #engine: Engine;
   readonly #ownsGpu: boolean;
   readonly #tokenizerFault: RidgepointError | null;
@@ -80,9 +84,14 @@ export class Model {
   #disposed = false;
 
   /** @param tokenizer or why there is none */
-  constructor(loaded: LoadedEngine, tokenizer: Tokenizer | RidgepointError, { gpu, ownsGpu }: { gpu: Gpu; ownsGpu: boolean }) {
+  constructor(
+    loaded: LoadedEngine,
+    tokenizer: Tokenizer | RidgepointError,
+    { gpu, ownsGpu, tuned = null }: { gpu: Gpu; ownsGpu: boolean; tuned?: TuneReport | null },
+  ) {
     const { engine, config, checkpoint } = loaded;
     this.gpu = gpu;
+    this.tuned = tuned;
     this.config = config;
     this.#tokenizerFault = tokenizer instanceof RidgepointError ? tokenizer : null;
     this.tokenizer = tokenizer instanceof RidgepointError ? null : tokenizer;
@@ -318,11 +327,19 @@ export class Model {
  */
 export async function loadModel(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
   const { builtinBase, signal } = options;
+  checkTuning(options);
   const files = await resolveSource(source, { ...(builtinBase ? { builtinBase } : {}), ...(signal ? { signal } : {}) });
   const gpu = options.gpu ?? (await Gpu.open());
   try {
-    const loaded = await loadEngine(gpu, files, options);
-    return new Model(loaded, tokenizerOf(loaded), { gpu, ownsGpu: !options.gpu });
+    if (options.tuning !== undefined) useTuning(gpu, options.tuning);
+    let tuned: TuneReport | null = null;
+    const loaded = await loadEngine(gpu, files, {
+      ...options,
+      async beforeCompile(parts) {
+        tuned = await tuneModel(gpu, parts, options);
+      },
+    });
+    return new Model(loaded, tokenizerOf(loaded), { gpu, ownsGpu: !options.gpu, tuned });
   } catch (cause) {
     if (!options.gpu) gpu.dispose();
     throw cause;

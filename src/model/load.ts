@@ -11,10 +11,11 @@ import { locateWeights } from "./names";
 import type { PlaneFormat } from "./planes";
 import { allocateScratch, capacityOf } from "./scratch";
 import { rotaryFactors, storedBytes, uploadWeights } from "./upload";
+import type { ModelWeights } from "./weights";
 
 /** Phases of a load, in order. `download` counts stored bytes, read and uploaded at once. */
 export interface LoadProgress {
-  readonly phase: "open" | "download" | "compile";
+  readonly phase: "open" | "download" | "tune" | "compile";
   readonly loaded: number;
   readonly total: number;
   readonly file: string;
@@ -29,6 +30,10 @@ export interface EngineOptions {
   readonly quantize?: PlaneFormat | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Awaited when the weights are on the device and no kernel is compiled: what it makes of `gpu.tuning` holds for this model. */
+  readonly beforeCompile?:
+    | ((loaded: { readonly config: ModelConfig; readonly weights: ModelWeights }) => Promise<void>)
+    | undefined;
 }
 
 const DEFAULT_CONTEXT = 2048;
@@ -80,6 +85,7 @@ export async function loadEngine(gpu: Gpu, files: readonly ByteSource[], options
       signal,
       onBytes: (loaded) => onProgress?.({ phase: "download", loaded, total, file }),
     });
+    await options.beforeCompile?.({ config, weights });
     onProgress?.({ phase: "compile", loaded: 0, total: 1, file });
     const scratch = await allocateScratch(
       gpu,
