@@ -9,19 +9,10 @@ import type { ModelConfig } from "../../model/config";
 import { planeShape } from "../../model/planes";
 import { capacityOf } from "../../model/scratch";
 import type { WeightFormats } from "../layout";
-import {
-  type AnswerSize,
-  biasTrial,
-  cutoffTrial,
-  guideTrial,
-  penalizeTrial,
-  revealTrial,
-  statsTrial,
-  suppressTrial,
-  topTrial,
-} from "./answer-trials";
+import { cutoffTrial, revealTrial, statsTrial, topTrial } from "./answer-trials";
 import { attentionExtent, attentionTrial, type CacheSize, ropeTrial, shapeOf } from "./cache-trials";
 import { type LinearLayer, linearTrial } from "./linear-trial";
+import { type AnswerSize, biasTrial, guideTrial, penalizeTrial, suppressTrial } from "./logit-trials";
 import { embedTrial, normTrial } from "./row-trials";
 import type { Trial } from "./trial";
 
