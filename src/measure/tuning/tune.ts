@@ -3,6 +3,7 @@ import { ensure, RidgepointError } from "../../errors";
 import type { Gpu } from "../../gpu/device";
 import type { Tuning } from "../../kernels/tuning";
 import { type Pace, paceOf, sampleNs } from "../trials/pace";
+import type { Way } from "../trials/trial";
 import { type Ready, Workbench } from "../trials/workbench";
 import { holdContest, type Verdict } from "./contest";
 import { candidatesHash, deviceKey } from "./device-key";
@@ -154,6 +155,9 @@ async function keep(store: TuningStore | null, device: string, entries: readonly
   }
 }
 
+/** A way made ready, or why it cannot be. */
+type Prepared = { readonly ready: Ready } | { readonly cause: unknown };
+
 /** One subject's contest on the device. */
 async function contest(
   gpu: Gpu,
@@ -164,6 +168,13 @@ async function contest(
   const bench = await Workbench.open(gpu, trial);
   const ready = new Map<string, Ready>();
   const paces = new Map<string, Pace>();
+  const prepare = (way: Way): Promise<Prepared> =>
+    bench.prepare(way).then(
+      (made) => ({ ready: made }),
+      (cause: unknown) => ({ cause }),
+    );
+  // Drivers compile on threads of their own; where these are the adapter's own cores, what is not reached in time would be compiled for nothing.
+  const ahead = gpu.profile.software ? null : new Map(trial.ways.map((way) => [way.id, prepare(way)]));
   try {
     const verdict = await holdContest({
       incumbent: before,
@@ -174,15 +185,15 @@ async function contest(
       async verify(id) {
         const way = trial.ways.find((one) => one.id === id);
         if (!way) throw new RidgepointError("bad-option", `tune: ${trial.role} has no way "${id}"`);
-        try {
-          const prepared = await bench.prepare(way);
-          ready.set(id, prepared);
-          return (await bench.verify(prepared)).fault;
-        } catch (cause) {
+        const prepared = await (ahead?.get(id) ?? prepare(way));
+        if ("cause" in prepared) {
           // A variant that does not compile here is no candidate; a lost device is not its fault.
+          const { cause } = prepared;
           if (cause instanceof RidgepointError && cause.code === "shader") return cause.message;
           throw cause;
         }
+        ready.set(id, prepared.ready);
+        return (await bench.verify(prepared.ready)).fault;
       },
       async sample(id) {
         const pace = paces.get(id) ?? (await paceOf(gpu, (ready.get(id) as Ready).fill));
