@@ -27,13 +27,14 @@ async function versionsOf(): Promise<Record<string, string>> {
   return Object.fromEntries((await Promise.all(all.map(manifest))).map(({ name, version }) => [name, version]));
 }
 
-async function openPage(browser: Browser, server: ViteDevServer): Promise<Page> {
+async function openPage(browser: Browser, server: ViteDevServer, { peersWithout }: PeersOptions): Promise<Page> {
   const { port } = server.httpServer!.address() as AddressInfo;
   const page = await browser.newPage();
   page.on("pageerror", (error) => console.error(`page: ${error.message}`));
   page.on("crash", () => console.error("page: crashed"));
   page.setDefaultTimeout(0);
-  await page.goto(`http://127.0.0.1:${port}/`);
+  const query = new URLSearchParams(peersWithout.map((feature) => ["without", feature]));
+  await page.goto(`http://127.0.0.1:${port}/?${query}`);
   await page.waitForFunction(() => globalThis.peers !== undefined, undefined, { timeout: 60_000 });
   return page;
 }
@@ -64,7 +65,7 @@ async function run(options: PeersOptions, given: readonly string[], server: Vite
   const browser = await chromium.launch({ executablePath, headless: true, args, env });
   const cases: CaseResult[] = [];
   try {
-    const page = await openPage(browser, server);
+    const page = await openPage(browser, server, options);
     const device = await page.evaluate(() => globalThis.peers!.open());
     const document = async (): Promise<PeersDocument> => ({
       kind: "ridgepoint-peers",
@@ -76,6 +77,7 @@ async function run(options: PeersOptions, given: readonly string[], server: Vite
       device,
       versions: await versionsOf(),
       effort: options.effort,
+      peersWithout: options.peersWithout,
       cases,
     });
     // Written as it grows, so that what was measured outlasts an interruption.

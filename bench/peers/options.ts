@@ -20,6 +20,7 @@ export const USAGE = `usage: npm start -- [options]         (from the project's 
   --decode N          tokens decoded after each (default 32)
   --cpu               e2e: the peers' CPU paths too, labelled
   --threads N         of the CPU paths (default: all cores)
+  --peers-without LIST  features withheld from the peers in the page, e.g. subgroups: what they do where a fast path of theirs is wrong
   --browser PATH      the Chromium to start
   --all               one line for every contestant
   --out FILE.json     write everything measured
@@ -37,6 +38,7 @@ export interface PeersOptions {
   readonly decode: number;
   readonly cpu: boolean;
   readonly threads: number | undefined;
+  readonly peersWithout: readonly string[];
   readonly browser: string | undefined;
   readonly all: boolean;
   readonly out: string | undefined;
@@ -113,6 +115,7 @@ export function parseOptions(args: readonly string[]): PeersOptions {
     decode: count("--decode", values.decode),
     cpu: values.cpu,
     threads: values.threads === undefined ? undefined : count("--threads", values.threads),
+    peersWithout: values["peers-without"] === undefined ? [] : listOf(values["peers-without"]),
     browser: values.browser,
     all: values.all,
     out: values.out,
@@ -139,6 +142,7 @@ const parse = (args: readonly string[]) =>
       decode: { type: "string", default: "32" },
       cpu: { type: "boolean", default: false },
       threads: { type: "string" },
+      "peers-without": { type: "string" },
       browser: { type: "string" },
       all: { type: "boolean", default: false },
       out: { type: "string" },

@@ -110,5 +110,7 @@ export interface PeersDocument {
   readonly device: DeviceProfile;
   readonly versions: Readonly<Record<string, string>>;
   readonly effort: Effort;
+  /** Features that the peers in the page were not given. */
+  readonly peersWithout: readonly string[];
   readonly cases: readonly CaseResult[];
 }

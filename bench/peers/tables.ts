@@ -82,6 +82,7 @@ export function documentText(document: PeersDocument, everyContestant: boolean):
       .join(", "),
     `medians of ${effort.rounds} interleaved rounds, smallest and largest in brackets; above 1 the peer takes longer`,
   ];
+  if (document.peersWithout.length > 0) head.push(`peers in the page without ${document.peersWithout.join(", ")}`);
   const parts = [`${head.join("\n")}\n`];
   if (kernels.length > 0) parts.push(caseTable(kernels));
   if (kernels.length > 0 && everyContestant) parts.push(contestantTable(kernels));

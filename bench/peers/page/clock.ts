@@ -7,6 +7,9 @@
 /** A query set holds at most 4096. */
 const MOST_QUERIES = 4096;
 
+/** What this project calls its device. */
+const OWN_LABEL = "ridgepoint";
+
 /** What happened between {@link beginCounting} and {@link endCounting}, on all devices; the time is that of one device's passes. */
 export interface Counts {
   /** Sum over compute passes, ns; null where the device has no clock, or more passes than queries were made. */
@@ -36,11 +39,15 @@ let submits = 0;
 /** Uncaptured WebGPU errors since the last call, of any library. */
 export const takeFaults = (): string[] => faults.splice(0);
 
-/** Puts the clock between the libraries and WebGPU. Once a page. */
-export function installClock(): void {
+/**
+ * Puts the clock between the libraries and WebGPU. Once a page.
+ * @param withheld features that no device but this project's own is given
+ */
+export function installClock(withheld: readonly string[] = []): void {
   const { requestDevice } = GPUAdapter.prototype;
   GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, descriptor: GPUDeviceDescriptor = {}) {
     const features = new Set(descriptor.requiredFeatures);
+    if (descriptor.label !== OWN_LABEL) for (const feature of withheld) features.delete(feature as GPUFeatureName);
     if (this.features.has("timestamp-query")) features.add("timestamp-query");
     const device = await requestDevice.call(this, { ...descriptor, requiredFeatures: [...features] });
     device.addEventListener("uncapturederror", (event) => faults.push((event as GPUUncapturedErrorEvent).error.message));

@@ -8,7 +8,7 @@ import { linearCase } from "./linear-case";
 import { normCase } from "./norm-case";
 
 // Before any library asks for a device.
-installClock();
+installClock(new URLSearchParams(location.search).getAll("without"));
 
 export interface PeersPage {
   /** Opens this project's device and describes it. */
