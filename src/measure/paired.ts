@@ -10,7 +10,7 @@ import { keyOfKernel } from "./kernel-table";
 import { type TimedCalls, WALL_QUANTUM_NS } from "./kernel-times";
 import { type Floor, floorNs } from "./roofline";
 import { prepareSentinel, type Sentinel } from "./sentinel";
-import { bootstrapInterval95, type Interval, quantile, spread } from "./statistics";
+import { bootstrapInterval95, type Interval, median, spread } from "./statistics";
 import type { BoundBy, Calibration, Spread } from "./types";
 
 /** An estimate, and the 95 % interval it lies in (bootstrap). */
@@ -69,17 +69,13 @@ export interface PairedForward {
   readonly plans: Uint32Array<ArrayBuffer>;
 }
 
-const LEAST_SAMPLES = 12;
-const MOST_SAMPLES = 120;
+const LEAST_SAMPLES = 9;
+const MOST_SAMPLES = 61;
 const RESAMPLES = 200;
-/** Disturbance only ever lengthens a pass: costs are taken from the quicker quarter's edge, of the kernel and of the sentinel alike. */
-const QUICK = 0.25;
-/** Passes of the calls in one submit, between passes of the sentinel. */
-const CHAIN = 3;
 /** A pass of a sample lasts at least so many steps of the clock, … */
 const RESOLVED_QUANTA = 60;
-/** … and so long, ns: long against what begins and ends a pass, and, where it can be, short against a scheduler's slices of time. */
-const LEAST_NS = 6e5;
+/** … and so long, ns: on a CPU, whose scheduler cuts in at every dispatch, shorter passes scatter by their own length. */
+const LEAST_NS = 8e6;
 const MOST_CALLS = 2000;
 
 interface Subject extends TimedCalls {
@@ -126,37 +122,20 @@ async function tuneCalls(engine: Engine, subject: Subject, sentinel: Sentinel, l
   }
 }
 
-/** Takes {@link CHAIN} samples in one submit; what the clock could not see is dropped. */
-async function sampleChain(engine: Engine, subject: Subject, sentinel: Sentinel): Promise<void> {
+/** Takes one sample; what the clock could not see is dropped. */
+async function sampleOnce(engine: Engine, subject: Subject, sentinel: Sentinel): Promise<void> {
   const { dispatches, plans, calls, repeats } = subject;
   engine.restorePlans(plans);
-  const links = Array.from({ length: CHAIN }, () => [engine.repeat(dispatches, calls), sentinel.fill(repeats)]);
-  const times = await timePasses(engine.gpu, [sentinel.fill(repeats), ...links.flat()]);
-  for (let i = 1; i < times.length; i += 2) {
-    const [before = 0, ns = 0, after = 0] = times.slice(i - 1, i + 2);
-    if (before > 0 && ns > 0 && after > 0) {
-      subject.samples.push({ ns: ns / calls, flopNs: (before + after) / (2 * repeats * sentinel.flops) });
-    }
-  }
+  const passes = [sentinel.fill(repeats), engine.repeat(dispatches, calls), sentinel.fill(repeats)];
+  const [before = 0, ns = 0, after = 0] = await timePasses(engine.gpu, passes);
+  if (before <= 0 || ns <= 0 || after <= 0) return;
+  subject.samples.push({ ns: ns / calls, flopNs: (before + after) / (2 * repeats * sentinel.flops) });
 }
 
-const quickNs = (samples: readonly PairedSample[]): number =>
-  quantile(
-    samples.map(({ ns }) => ns),
-    QUICK,
-  );
-const quickFlopNs = (samples: readonly PairedSample[]): number =>
-  quantile(
-    samples.map(({ flopNs }) => flopNs),
-    QUICK,
-  );
-
-/** FLOP of the sentinel in the time of a call. */
+/** FLOP of the sentinel in the time of a call: the median over samples. */
 function costOf({ samples }: Subject): Estimate {
-  const cost = (some: readonly PairedSample[]): number => quickNs(some) / quickFlopNs(some);
-  const drawn = (indices: readonly number[]): number => cost(indices.map((i) => samples[i] as PairedSample));
-  const interval95 = bootstrapInterval95([...samples.keys()], { statistic: drawn, resamples: RESAMPLES });
-  return { value: cost(samples), interval95 };
+  const costs = samples.map(({ ns, flopNs }) => ns / flopNs);
+  return { value: median(costs), interval95: bootstrapInterval95(costs, { resamples: RESAMPLES }) };
 }
 
 /** Whether the cost is known to a share of `precision`. */
@@ -211,10 +190,10 @@ export async function pairKernels(
     const until = performance.now() + patienceMs;
     for (let round = 0; round < MOST_SAMPLES; round++) {
       const left = subjects.filter(({ settled }) => !settled);
-      if (left.length === 0 || (round * CHAIN >= LEAST_SAMPLES && performance.now() > until)) break;
+      if (left.length === 0 || (round >= LEAST_SAMPLES && performance.now() > until)) break;
       for (const subject of left) {
         ensure(!signal?.aborted, "abort", "pairKernels: aborted");
-        await sampleChain(engine, subject, sentinel);
+        await sampleOnce(engine, subject, sentinel);
         subject.settled = isSettled(subject, precision);
       }
     }

@@ -15,7 +15,7 @@ export interface Sentinel {
   dispose(): void;
 }
 
-/** Short against the slices of time that a CPU deals out, so that most dispatches are not cut in two; long against a launch. */
+/** Like a kernel's: what a scheduler does at every dispatch, it does to the sentinel's too. Long against a launch. */
 const DISPATCH_NS = 3e5;
 
 /** Compiles the sentinel and finds how long a dispatch must be. The caller disposes of it. */

@@ -11,7 +11,7 @@ export const WORKLOAD: ProfileRequest = {
 };
 
 /** Share by which a kernel may cost more than before. */
-export const TOLERANCE = 0.25;
+export const TOLERANCE = 0.4;
 
 /** How the names of the kernels begin that are slowed down: the matrix-vector products, so that decoding is hit and prefill is not. */
 export const SLOWED = "gemv";
