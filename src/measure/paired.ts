@@ -72,8 +72,10 @@ export interface PairedForward {
 const LEAST_SAMPLES = 9;
 const MOST_SAMPLES = 61;
 const RESAMPLES = 200;
+/** A kernel below this share of its phase is sampled in passes that are this much shorter: it decides nothing. */
+const SMALL = { share: 0.03, shorter: 8 };
 /** A pass of a sample lasts at least so many steps of the clock, … */
-const RESOLVED_QUANTA = 60;
+const RESOLVED_QUANTA = 120;
 /** … and so long, ns: on a CPU, whose scheduler cuts in at every dispatch, shorter passes scatter by their own length. */
 const LEAST_NS = 8e6;
 const MOST_CALLS = 2000;
@@ -83,6 +85,8 @@ interface Subject extends TimedCalls {
   readonly first: Dispatch;
   readonly floor: Floor;
   calls: number;
+  /** ns of a call, roughly. */
+  callNs: number;
   /** Dispatches of the sentinel before and after: together they last as long as the calls, so that both are disturbed alike. */
   repeats: number;
   readonly samples: PairedSample[];
@@ -98,7 +102,7 @@ function subjectsOf(forwards: readonly PairedForward[], calibration: Calibration
     }
     return [...groups.values()].map((group): Subject => {
       const first = group[0] as Dispatch;
-      const state = { calls: 1, repeats: 1, samples: [], settled: false };
+      const state = { calls: 1, callNs: 0, repeats: 1, samples: [], settled: false };
       return { phase, first, dispatches: group, plans, floor: floorNs(first, calibration), ...state };
     });
   });
@@ -113,13 +117,21 @@ async function tuneCalls(engine: Engine, subject: Subject, sentinel: Sentinel, l
       sentinel.fill(subject.repeats),
     ]);
     if (ns >= leastNs || subject.calls >= MOST_CALLS) {
+      subject.callNs = ns / subject.calls;
       const each = Math.max(beside / subject.repeats, 1);
-      subject.repeats = Math.max(1, Math.round(Math.max(ns, leastNs) / 2 / each));
+      subject.repeats = Math.max(1, Math.round(ns / 2 / each));
       return;
     }
     const growth = ns > 0 ? (1.2 * leastNs) / ns : 8;
     subject.calls = Math.min(MOST_CALLS, Math.ceil(subject.calls * Math.min(8, Math.max(1.25, growth))));
   }
+}
+
+/** Whether a kernel takes a share of its phase that matters. */
+function isLarge(subject: Subject, all: readonly Subject[]): boolean {
+  const nsOf = ({ callNs, dispatches }: Subject): number => callNs * dispatches.length;
+  const whole = all.filter(({ phase }) => phase === subject.phase).reduce((sum, one) => sum + nsOf(one), 0);
+  return nsOf(subject) >= SMALL.share * whole;
 }
 
 /** Takes one sample; what the clock could not see is dropped. */
@@ -186,7 +198,8 @@ export async function pairKernels(
   const subjects = subjectsOf(forwards, calibration);
   const sentinel = await prepareSentinel(gpu);
   try {
-    for (const subject of subjects) await tuneCalls(engine, subject, sentinel, leastNs);
+    for (const subject of subjects) await tuneCalls(engine, subject, sentinel, leastNs / SMALL.shorter);
+    for (const subject of subjects.filter((one) => isLarge(one, subjects))) await tuneCalls(engine, subject, sentinel, leastNs);
     const until = performance.now() + patienceMs;
     for (let round = 0; round < MOST_SAMPLES; round++) {
       const left = subjects.filter(({ settled }) => !settled);

@@ -3,13 +3,16 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { baselineOf, expect, test } from "ridgepoint/playwright";
 import { baselinePath, TOLERANCE, WORKLOAD } from "./workload";
 
+/** Above 100 %, a roof was measured too low: by how much it may be on a machine that does other work while it is calibrated, %. */
+const MOST_PERCENT = 125;
+
 test("kernels reach their share of the roof, and none is above it", async ({ ridge }) => {
   const profile = await ridge.profile(WORKLOAD);
   expect(profile.phases).toEqual(["prefill", "decode"]);
   expect(profile.kernel("matmul", { phase: "prefill" })).toReachRoof(0.1);
   expect(profile.kernel("matmul", { phase: "decode" })).toReachRoof(0.1);
   expect(profile.kernel("attention")).toReachRoof(0.02);
-  for (const kernel of profile.kernels) expect(kernel.percentOfRoof.interval95.low, kernel.role).toBeLessThan(105);
+  for (const kernel of profile.kernels) expect(kernel.percentOfRoof.interval95.low, kernel.role).toBeLessThan(MOST_PERCENT);
   expect(profile.phase("decode")).toCostAtMost({ sentinelFlops: 1e9 });
 });
 

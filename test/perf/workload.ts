@@ -7,7 +7,8 @@ export const WORKLOAD: ProfileRequest = {
   prompt: "Ann has 3 apples and buys 4 more. How many apples does Ann have?",
   maxNewTokens: 8,
   ignoreEos: true,
-  patienceMs: 10_000,
+  precision: 0.04,
+  patienceMs: 8_000,
 };
 
 /** Share by which a kernel may cost more than before. */
