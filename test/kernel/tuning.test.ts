@@ -147,6 +147,7 @@ test("an abort is an error, and leaves no buffers", async () => {
 
 test.each([
   [{ budgetMs: 0 }, /budgetMs: expected ms above 0, came 0/],
+  [{ budget: 5 } as TuneOptions, /there is no option "budget": expected some of budgetMs/],
   [{ rows: [3] }, /rows: expected some of 1, 2, 4/],
   [{ storage: "disk" } as unknown as TuneOptions, /storage: expected indexeddb or none, came disk/],
 ])("options %j are refused", async (options, message) => {

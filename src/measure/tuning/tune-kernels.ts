@@ -4,7 +4,7 @@ import { rowClass } from "../../kernels/tuning";
 import type { ModelConfig } from "../../model/config";
 import type { WeightFormats } from "../layout";
 import { linearLayers } from "../trials/model-trials";
-import { type TuneOptions, type TuneReport, tune } from "./tune";
+import { checkTuneOptions, type TuneOptions, type TuneReport, tune } from "./tune";
 import { attentionSubjects, linearSubjects, type TunedLayer } from "./tuning-subjects";
 
 /** What is tuned: the kernels of a model of these sizes, or linear layers. */
@@ -27,6 +27,7 @@ export function tunedRows(config: Pick<ModelConfig, "family" | "blockLength"> | 
  * @throws `bad-option`, `abort`, `device-lost`
  */
 export function tuneKernels(gpu: Gpu, sizes: TuningSizes, options: TuneOptions = {}): Promise<TuneReport> {
+  checkTuneOptions(options);
   const layers = "layers" in sizes ? sizes.layers : linearLayers(sizes.config, sizes.formats);
   const { rows = tunedRows(sizes.config), approximate = false } = options;
   const wanted = { rows, approximate };

@@ -1,7 +1,7 @@
 /** The autotuner: finds, on a device, which variant of each class of dispatches is fastest, within a budget of time, and remembers it. */
 import { ensure, RidgepointError } from "../../errors";
 import type { Gpu } from "../../gpu/device";
-import type { Tuning } from "../../kernels/tuning";
+import { ROW_CLASSES, type Tuning } from "../../kernels/tuning";
 import { type Pace, paceOf, sampleNs } from "../trials/pace";
 import type { Way } from "../trials/trial";
 import { type Ready, Workbench } from "../trials/workbench";
@@ -59,11 +59,31 @@ export interface TuneReport {
 
 export const TUNE_BUDGET_MS = 1500;
 
-/** @throws `bad-option` */
-export function checkTuneOptions({ budgetMs = TUNE_BUDGET_MS, storage = "indexeddb" }: TuneOptions): void {
+const NAMES: readonly string[] = [
+  "budgetMs",
+  "rows",
+  "approximate",
+  "storage",
+  "again",
+  "signal",
+  "onProgress",
+] satisfies (keyof TuneOptions)[];
+
+/** @throws `bad-option` for an unknown option, and for a value that is none */
+export function checkTuneOptions(options: TuneOptions): void {
+  const { budgetMs = TUNE_BUDGET_MS, storage = "indexeddb", rows = [] } = options;
+  const unknown = Object.keys(options).find((name) => !NAMES.includes(name));
+  ensure(
+    unknown === undefined,
+    "bad-option",
+    () => `tune: there is no option "${unknown}": expected some of ${NAMES.join(", ")}`,
+  );
   ensure(budgetMs > 0 && Number.isFinite(budgetMs), "bad-option", () => `tune: budgetMs: expected ms above 0, came ${budgetMs}`);
   const known = storage === "indexeddb" || storage === "none";
   ensure(known, "bad-option", () => `tune: storage: expected indexeddb or none, came ${String(storage)}`);
+  const classes: readonly number[] = ROW_CLASSES;
+  const wrong = rows.find((count) => !classes.includes(count));
+  ensure(wrong === undefined, "bad-option", () => `tune: rows: expected some of ${classes.join(", ")}, came ${wrong}`);
 }
 
 /**

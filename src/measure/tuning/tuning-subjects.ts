@@ -1,12 +1,11 @@
 /** What may be tuned of a model: each class of dispatches with its default, its candidates and the trial that compares them. Runs nothing. */
-import { ensure } from "../../errors";
 import type { DeviceProfile } from "../../gpu/profile";
 import { attentionKey, chooseAttention } from "../../kernels/attention-variants";
 import { codeOf } from "../../kernels/dispatch";
 import { lanesOf } from "../../kernels/lanes";
 import { pad32 } from "../../kernels/layer";
 import { chooseLinear } from "../../kernels/linear";
-import { linearKey, ROW_CLASSES } from "../../kernels/tuning";
+import { linearKey } from "../../kernels/tuning";
 import type { ModelConfig } from "../../model/config";
 import { attentionTrial, attentionWays } from "../trials/cache-trials";
 import { type LinearLayer, linearTrial, linearWays } from "../trials/linear-trial";
@@ -42,12 +41,8 @@ const codesOf = (ways: readonly Way[]) =>
 
 /**
  * Linear layers as subjects, each class once: rows by rows, in each the layer with most weights first, so that what is decided when time runs out is what counts.
- * @throws `bad-option` for rows that are no class
  */
 export function linearSubjects(profile: DeviceProfile, layers: readonly TunedLayer[], options: SubjectOptions): TuningSubject[] {
-  const classes: readonly number[] = ROW_CLASSES;
-  const wrong = options.rows.find((rows) => !classes.includes(rows));
-  ensure(wrong === undefined, "bad-option", () => `tune: rows: expected some of ${classes.join(", ")}, came ${wrong}`);
   const lanes = lanesOf(profile);
   const weight = ({ inFeatures, outFeatures, calls = 1 }: TunedLayer): number => inFeatures * outFeatures * calls;
   const bySize = [...layers].sort((a, b) => weight(b) - weight(a));
