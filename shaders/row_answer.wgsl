@@ -13,7 +13,7 @@ var<workgroup> joined: array<Partial, WIDTH>;
 
 fn answer_of(p: Partial, row: u32) -> Answer {
   let goal = plan.row[row].goal;
-  var answer = Answer(goal, p.winner, p.peak, p.rest, 0.0, 0.0, 0.0, 0u, 0.0, 0.0, 0u, 0u);
+  var answer = Answer(goal, p.winner, p.peak, p.rest, 0.0, 0.0, 0.0, 0u, 0.0, 0.0, 0.0, 0u);
   let sum = 1.0 + p.rest;
   answer.entropy = log(sum) - p.moment / sum;
   answer.margin = (1.0 - exp(p.second - p.peak)) / sum;

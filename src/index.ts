@@ -3,6 +3,7 @@ export { BatchGeneration, type BatchStep } from "./adapters/batch-generation";
 export { Generation } from "./adapters/generation";
 export {
   type Attention,
+  type BatchOptions,
   type ForwardRequest,
   type ForwardResponse,
   type LoadOptions,
@@ -11,6 +12,7 @@ export {
   type ModelInfo,
 } from "./adapters/model";
 export { type TuningOptions, useTuning } from "./adapters/tuning";
+export type { Constraint } from "./decode/constraint";
 export type { Likelihood, LikelihoodOptions } from "./decode/likelihood";
 export type {
   CacheMode,

@@ -16,6 +16,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const kernel = (name) => `test/kernel/${name}.test.ts`;
 const TRAJECTORIES = "test/decode/trajectories.test.ts";
+const AHEAD = "test/unit/decode/ahead.test.ts";
 
 /** What is wrong, where, the text (exactly once in the file), what it becomes, the tests that must fail. */
 const MUTATIONS = [
@@ -110,8 +111,8 @@ const MUTATIONS = [
   [
     "draws forget the place",
     "shaders/row_stats.wgsl",
-    "plan.draw, plan.row[row].goal, v",
-    "plan.draw, 0u, v",
+    "plan.row[row].draw, plan.row[row].key, v",
+    "plan.row[row].draw, 0u, v",
     kernel("sampling"),
   ],
   [
@@ -140,18 +141,107 @@ const MUTATIONS = [
   [
     "no commit pass",
     "src/decode/block-diffusion.ts",
-    "!ended && (options.commitLast || stop < end)",
-    "ended && stop < end",
+    "if (!ended && kept && !denoiser.followed) {",
+    "if (ended && kept && !denoiser.followed) {",
     TRAJECTORIES,
   ],
   [
     "a block sees one place less",
     "src/decode/block-diffusion.ts",
-    "rowsOf(start, stop, () => stop, goalsOf(masks, false))",
-    "rowsOf(start, stop, () => stop - 1, goalsOf(masks, false))",
+    "    () => stop,\n    () => null,",
+    "    () => stop - 1,\n    () => null,",
     TRAJECTORIES,
   ],
-  ["a token sees the next one", "src/decode/autoregressive.ts", "place + 1;", "place + 2;", TRAJECTORIES],
+  ["a token sees the next one", "src/decode/autoregressive.ts", "=> place + 1;", "=> place + 2;", TRAJECTORIES],
+  ["a guard is not asked", "shaders/reveal.wgsl", "if (!guarded()) {", "if (true) {", kernel("reveal")],
+  [
+    "reports overwrite those of the reveal before",
+    "shaders/reveal.wgsl",
+    "behind += taken_of[r];",
+    "behind = 0u;",
+    kernel("reveal"),
+  ],
+  [
+    "one report without room is lost",
+    "src/model/readback.ts",
+    "if (total > room) reports",
+    "if (total > room + 16) reports",
+    "test/model/rows.test.ts",
+  ],
+  [
+    "a pass counts although its guard does not hold",
+    "src/decode/runner.ts",
+    "if (guard && canvas.masks(...guard).length > 0) return true;",
+    "",
+    AHEAD,
+  ],
+  [
+    "the next block's pass overwrites keys that this block still needs",
+    "src/decode/masked-diffusion.ts",
+    'other = cache === "none" ? base : end - base;',
+    "other = base;",
+    AHEAD,
+  ],
+  ["a block whose first pass went ahead begins anew", "src/decode/masked-diffusion.ts", "next.denoiser.begin();", "", AHEAD],
+  ["a commit that went ahead is made twice", "src/decode/block-diffusion.ts", "kept && !denoiser.followed", "kept", AHEAD],
+  [
+    "the host waits for every token",
+    "src/decode/resolve.ts",
+    "const TOKENS_PER_SUBMIT = 4;",
+    "const TOKENS_PER_SUBMIT = 1;",
+    "test/decode/readbacks.test.ts",
+  ],
+  ["a bitmap is read from its highest bit", "shaders/allow.wgsl", "(id.x & 31u)", "(31u - (id.x & 31u))", kernel("logits")],
+  [
+    "a constraint that is ignored",
+    "src/model/recorder.ts",
+    "constrained: pass.allowed !== undefined,",
+    "constrained: false,",
+    "test/decode/constraint.test.ts",
+  ],
+  [
+    "an end of text that is ignored is allowed",
+    "src/decode/constraint.ts",
+    "return mayEnd ? bits :",
+    "return mayEnd || !mayEnd ? bits :",
+    "test/decode/constraint.test.ts",
+  ],
+  [
+    "a divergence without the sum of what was kept",
+    "shaders/divergence.wgsl",
+    "(kept[base + v] - log_sum_before)",
+    "kept[base + v]",
+    kernel("logits"),
+  ],
+  ["logits are compared and not kept", "shaders/divergence.wgsl", "      kept[base + v] = value;\n", "", kernel("logits")],
+  [
+    "KLASS counts a place's first pass",
+    "src/decode/policies/klass.ts",
+    "last !== undefined && divergence < this.#v.divergence ? last + 1 : 0",
+    "divergence < this.#v.divergence ? (last ?? 0) + 1 : 0",
+    "test/unit/decode/policies.test.ts",
+  ],
+  [
+    "sequences of a batch keep their logits in the same slots",
+    "src/model/batch.ts",
+    "[index * row.kept[1] + row.kept[0],",
+    "[row.kept[0],",
+    "test/decode/batch.test.ts",
+  ],
+  [
+    "several answers to a prompt draw alike",
+    "src/decode/runner.ts",
+    "const drawn = DRAWS * (this.#options.sequence ?? 0);",
+    "const drawn = 0;",
+    "test/decode/batch.test.ts",
+  ],
+  [
+    "penalties cost nothing",
+    "src/model/recorder.ts",
+    "length ** 2, 0) };",
+    "0 * length, 0) };",
+    "test/unit/model/penalties.test.ts",
+  ],
 ].map(([name, file, from, to, test]) => ({ name, file, from, to, test }));
 
 /** Copies what git knows or would add, and the installed packages without their caches. */
@@ -176,7 +266,9 @@ async function outcomeOf(folder, tests) {
   const report = join(folder, "planted-report.json");
   await rm(report, { force: true });
   const vitest = join(folder, "node_modules/vitest/vitest.mjs");
-  const args = [vitest, "run", "--project", "browser", "--bail", "1", "--reporter", "json", "--outputFile", report, ...tests];
+  const projects = new Set(tests.map((test) => (test.startsWith("test/unit/") ? "unit" : "browser")));
+  const asked = [...projects].flatMap((project) => ["--project", project]);
+  const args = [vitest, "run", ...asked, "--bail", "1", "--reporter", "json", "--outputFile", report, ...tests];
   const { status, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8", timeout: 600_000 });
   const counts = await readFile(report, "utf8").then(JSON.parse, () => null);
   if (counts?.numFailedTests > 0) return "red";

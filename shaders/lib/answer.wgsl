@@ -1,4 +1,4 @@
-// What is known of one distribution after the head: 48 bytes a row. All of them or the revealed ones alone cross to the host.
+// What is known of one distribution after the head: 48 bytes a row. All of them cross to the host, or of the revealed ones alone 32 bytes (reveal.wgsl).
 struct Answer {
   goal: u32,     // canvas index it answers
   id: u32,       // proposed token
@@ -10,6 +10,6 @@ struct Answer {
   revealed: u32, // set by reveal.wgsl
   log_probability: f32, // of the proposed token in the raw distribution, nats
   probe: f32,           // of the row's probe likewise, 0 where none is asked
-  taken: u32,           // in the first report of a pass: answers that were revealed
+  divergence: f32,      // from the row that was kept before (divergence.wgsl), nats
   spare: u32,
 }

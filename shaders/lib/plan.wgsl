@@ -16,7 +16,7 @@ struct Row {
   past_start: u32, // the sequence's tokens, for penalties: canvas places [past_start, past_limit), the answer's from past_answer on
   past_answer: u32,
   past_limit: u32,
-  spare: u32,
+  kept: u32,       // where the row's logits are kept for the next pass, 0xffffffff for nowhere
 }
 
 struct Plan {
@@ -37,13 +37,15 @@ struct Plan {
   suppressed: u32,  // ids in the suppress list
   guidance: f32,    // scale of classifier-free guidance
   twin: u32,        // what is revealed at a place is revealed this many places later too; 0 is nowhere
-  report: u32,      // index of the first report of what is revealed
-  reports: u32,     // room for reports there; 0 where none are wanted
+  report: u32,      // number of this reveal among those of the submit that report
+  reports: u32,     // 1: what is revealed is reported
   repetition: f32,  // penalties, 1 and 0 are off
   presence: f32,
   frequency: f32,
   biased: u32,      // ids in the bias list
   tops: u32,        // most probable tokens wanted of each answer
+  guard_start: u32, // nothing is revealed while a place of [guard_start, guard_limit) holds the mask
+  guard_limit: u32,
   row: array<Row>,
 }
 

@@ -44,6 +44,11 @@ export interface ModelInfo {
   readonly chatTemplate: string | null;
 }
 
+export interface BatchOptions extends GenerateOptions {
+  /** Answers to each prompt, behind each other in the results. The first is the one that the prompt gets alone, the others draw apart. Default 1. */
+  readonly sequences?: number;
+}
+
 export interface ProfileOptions {
   readonly calibration?: Calibration | undefined;
   readonly mode?: ProfileMode | undefined;
@@ -129,8 +134,23 @@ export class Model {
    * `loadModel`, is divided among them, what the prompts leave of it in equal parts.
    * @throws as `generate`; `context-overflow` where one sequence's part is too short
    */
-  generateBatch(prompts: readonly Prompt[], options: GenerateOptions = {}): BatchGeneration {
+  generateBatch(prompts: readonly Prompt[], { sequences = 1, ...options }: BatchOptions = {}): BatchGeneration {
     ensure(prompts.length > 0, "bad-option", "prompts: expected at least one, came none");
+    ensure(
+      Number.isInteger(sequences) && sequences > 0,
+      "bad-option",
+      () => `sequences: expected a whole number from 1 on, came ${sequences}`,
+    );
+    ensure(
+      sequences === 1 || (options.temperature ?? 0) > 0 || options.remasking === "random",
+      "bad-option",
+      "sequences: greedy answers to one prompt are all the same; give a temperature above 0, or 1 sequence",
+    );
+    ensure(
+      options.constraint === undefined,
+      "bad-option",
+      "constraint: what may come next is told for one sequence at a time; generate one by one",
+    );
     ensure(
       !options.cfgScale,
       "bad-option",
@@ -141,7 +161,7 @@ export class Model {
       "bad-option",
       "speculate: two models work on one answer at a time and do not go in a batch; generate one by one",
     );
-    const ids = prompts.map((prompt) => this.#idsOf(prompt));
+    const ids = prompts.flatMap((prompt) => new Array<PromptIds>(sequences).fill(this.#idsOf(prompt)));
     const room = this.#engine.slots - ids.reduce((sum, { length }) => sum + length, 0);
     const slots = ids.map(({ length }) => Math.min(this.info.contextLength, length + Math.max(0, Math.floor(room / ids.length))));
     const batch = new Batch(this.#engine, slots);
@@ -149,7 +169,8 @@ export class Model {
     const { trace } = options;
     return new BatchGeneration(batch.lanes, {
       signal: options.signal,
-      start: (i, lane, signal) => generate(lane, this.tokenizer, resolved[i] as Resolved, { signal, trace }),
+      start: (i, lane, signal) =>
+        generate(lane, this.tokenizer, resolved[i] as Resolved, { signal, trace, sequence: i % sequences }),
       inTurn: (work) => this.#exclusive(work),
     });
   }

@@ -63,18 +63,21 @@ export function* blockDiffusion(
     const stop = blockEnd(start, blockLength, gridOffset);
     const denoiser = new Denoiser(canvas, options, start, stop);
     const rows = plainRows(start, stop);
+    const kept = options.commitLast || stop < end;
+    const commit = { kind: "commit", rows, reveal: { rule: "none" } } as const;
+    // Where the block turns out to be unfinished, its next pass writes over what the commit kept.
+    const tail = [{ ...commit, guard: [Math.max(start, canvas.promptLength), stop] as const, throughStop: !options.earlyStop }];
+    const ahead = { most: passesPerSubmit, maxRows, ...(kept && !fusedCommit ? { tail: () => tail } : {}) };
     while (!denoiser.done) {
-      yield* denoiser.pass(
-        { kind: "block", rows: [...pending, ...denoiser.asked(rows, false)], throughStop: true },
-        passesPerSubmit,
-      );
+      const asked = denoiser.asked(rows, false);
+      yield* denoiser.pass({ kind: "block", rows: [...pending, ...asked], throughStop: true }, ahead);
       pending = [];
     }
     const ended = options.earlyStop && canvas.stopIndex(stopIds) >= 0;
-    if (!ended && (options.commitLast || stop < end)) {
+    if (!ended && kept && !denoiser.followed) {
       pending = [...pending, ...plainRows(start, stop)];
       if (!fusedCommit || stop === end || pending.length + blockLength > maxRows) {
-        yield [{ kind: "commit", rows: pending, reveal: { rule: "none" } }];
+        yield [{ ...commit, rows: pending }];
         pending = [];
       }
     }

@@ -2,6 +2,7 @@
 import { ensure, RidgepointError } from "../errors";
 import type { Family } from "../model/config";
 import type { Metric } from "../model/pass";
+import { checkConstraint } from "./constraint";
 import { checkLogitOptions, LOGIT_OPTIONS } from "./logit-options";
 import type { GenerateOptions, Preset, Remasking } from "./options";
 import { policyNamed } from "./policies/index";
@@ -66,11 +67,15 @@ const DIFFUSION = [
 const MASKED = ["cfgScale", "refreshInterval", "cacheWindow", "cacheWarmup", "suffixWindow", "suffixDensity"];
 const BLOCK = ["subBlockLength", "gridOffset", "commitLast", "fusedCommit"];
 const KNOWN: Readonly<Record<Family, readonly string[]>> = {
-  ar: COMMON,
+  ar: [...COMMON, "constraint"],
   mdlm: [...COMMON, ...DIFFUSION, ...MASKED],
   block: [...COMMON, ...DIFFUSION, ...BLOCK],
 };
-const ALL = new Set([...KNOWN.mdlm, ...KNOWN.block]);
+const ALL = new Set([...KNOWN.ar, ...KNOWN.mdlm, ...KNOWN.block]);
+/** Why an option cannot be had of the other families. */
+const REASONS: Readonly<Record<string, string>> = {
+  constraint: "a grammar is read from the left, and this model fills its places in any order",
+};
 /** Caches of a family; the first is its default. */
 export const CACHES: Readonly<Record<Family, readonly string[]>> = {
   ar: [],
@@ -104,7 +109,8 @@ function checkNames(options: GenerateOptions, family: Family): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || KNOWN[family].includes(name)) continue;
     if (!ALL.has(name)) refuse("options", `names among ${[...ALL].join(", ")}`, name);
-    throw new RidgepointError("bad-option", `${name}: does not apply to a model of family "${family}"; leave it out`);
+    const reason = REASONS[name] ? `: ${REASONS[name]}` : "";
+    throw new RidgepointError("bad-option", `${name}: does not apply to a model of family "${family}"${reason}; leave it out`);
   }
 }
 
@@ -198,4 +204,11 @@ export function checkOptions(options: GenerateOptions, family: Family): void {
   checkNames(options, family);
   checkValues(options);
   checkSpeculation(options, family);
+  if (options.constraint === undefined) return;
+  checkConstraint(options.constraint);
+  ensure(
+    options.speculate === undefined,
+    "bad-option",
+    "constraint: not together with speculate, whose drafts know nothing of it; leave one of them out",
+  );
 }

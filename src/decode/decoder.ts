@@ -2,6 +2,7 @@
 import type { PassResult } from "../model/engine";
 import type { Pass, Row } from "../model/pass";
 import type { Canvas } from "./canvas";
+import type { TokenConstraint } from "./constraint";
 import type { ForwardKind } from "./step";
 
 /** A token for a place of the canvas; the mask's id makes the place unknown again. */
@@ -24,14 +25,24 @@ export interface PlannedPass extends Pass {
   readonly write?: readonly Write[] | undefined;
   /** What the rows read at these places in this pass only: the device's copy, restored before the next submit. Never part of the answer. */
   readonly draft?: readonly Write[] | undefined;
+  /**
+   * As a pass's, of the answer's places; and it counts only where these are known by then: what may be planned behind passes that will probably reveal
+   * them. Its rows must not touch what those passes would need again.
+   */
+  readonly guard?: Pass["guard"];
+  /**
+   * Asked right before the pass runs: which ids may be drawn, as {@link Pass.allowed}, or null where none may: then it does not run and the list ends with
+   * the pass before. Such a pass is a list of its own.
+   */
+  readonly allow?: (() => Promise<Uint32Array<ArrayBuffer> | null>) | undefined;
   /** Counts although a pass before it in its list completed an answer with a stop id: the block is finished all the same. */
   readonly throughStop?: boolean | undefined;
 }
 
 /**
  * Yields the passes of one submit and is sent their results: by then the canvas holds what they revealed. A result's answers are those of every row with
- * a goal, in row order, known places too. Of a list, passes behind a stop id and passes that find nothing left to reveal
- * are dropped by whoever runs them (their rows were computed for nothing): they are no forwards, and their results are left out. A pass that writes or drafts begins a submit of its own.
+ * a goal, in row order, known places too. Of a list, passes behind a stop id, passes that find nothing left to reveal and
+ * passes whose guard does not hold are dropped by whoever runs them (their rows were computed for nothing): they are no forwards, and their results are left out. A pass that writes or drafts begins a submit of its own.
  */
 export type Decoder = Generator<readonly PlannedPass[], void, readonly PassResult[]>;
 
@@ -42,8 +53,15 @@ export interface DecoderContext {
   readonly stopIds: ReadonlySet<number>;
   /** Most rows of one pass. */
   readonly maxRows: number;
-  /** Passes that a decoder may plan ahead of what the first of them reveals, to go in one submit with it. Default 1: none is planned ahead. */
+  /**
+   * Passes of a schedule that go in one submit, planned on the masks known before the first of them; of rules that do not say how much they reveal, one
+   * more where so many are likely to be needed. Default 1: none is planned ahead.
+   */
   readonly passesPerSubmit?: number | undefined;
+  /** Cache rows; absent: as many as the canvas has places. */
+  readonly slots?: number | undefined;
+  /** What the answer must be; only autoregressive decoding asks. */
+  readonly constraint?: TokenConstraint | undefined;
 }
 
 /** What {@link DecoderContext.passesPerSubmit} is outside of tests: the host waits for every second forward of a diffusion model. */

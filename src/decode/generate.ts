@@ -4,6 +4,7 @@ import type { EngineCounts, Player } from "../model/engine";
 import { StreamDetokenizer } from "../text/detokenizer";
 import { StopMatcher } from "../text/stop";
 import type { Tokenizer } from "../text/tokenizer";
+import { createConstraint, type TokenConstraint } from "./constraint";
 import { PASSES_PER_SUBMIT } from "./decoder";
 import type { Resolved } from "./resolve";
 import { countKinds, type Forwarded, runDecoder } from "./runner";
@@ -22,6 +23,8 @@ import type {
 export interface GenerationOptions {
   readonly signal?: AbortSignal | undefined;
   readonly trace?: boolean | undefined;
+  /** Number of the answer among several to one prompt, whose draws are apart. */
+  readonly sequence?: number | undefined;
   /** Runs the passes of a speculation's other model. */
   readonly assistant?: Player | undefined;
   /** Sees every forward with its dispatches, dropped ones too: how a profile listens. */
@@ -102,10 +105,29 @@ export async function* generate(
   resolved: Resolved,
   options: GenerationOptions = {},
 ): AsyncGenerator<Step, GenerationResult, void> {
+  const { constrained } = resolved;
+  if (!constrained) return yield* run(engine, tokenizer, resolved, options);
+  ensure(tokenizer, "no-tokenizer", "constraint: what tokens spell is told by a tokenizer, and this checkpoint has none");
+  const constraint = await createConstraint(constrained.constraint, { ...constrained, vocabulary: tokenizer.vocabulary() });
+  try {
+    return yield* run(engine, tokenizer, resolved, { ...options, constraint });
+  } finally {
+    constraint.dispose();
+  }
+}
+
+async function* run(
+  engine: Player,
+  tokenizer: Tokenizer | null,
+  resolved: Resolved,
+  options: GenerationOptions & { readonly constraint?: TokenConstraint },
+): AsyncGenerator<Step, GenerationResult, void> {
   const { canvas, sampling, stopIds, metric, answerLength } = resolved;
   const { promptLength } = canvas;
   const follower = new TextFollower(tokenizer, resolved.stopStrings);
-  const decoder = resolved.decoder({ canvas, stopIds, maxRows: engine.maxRows, passesPerSubmit: PASSES_PER_SUBMIT });
+  const { constraint } = options;
+  const { maxRows, slots } = engine;
+  const decoder = resolved.decoder({ canvas, stopIds, maxRows, slots, passesPerSubmit: PASSES_PER_SUBMIT, constraint });
   const tally: Tally = { nfe: 0, dropped: 0, forwards: [], flops: 0, bytes: 0, dispatches: 0 };
   const { assistant } = options;
   const before = countsOf(engine, assistant);
@@ -135,6 +157,7 @@ export async function* generate(
     metric,
     sampling,
     signal: options.signal,
+    sequence: options.sequence,
   })) {
     for (const forward of forwards) count(forward, false);
     for (const forward of dropped) count(forward, true);
@@ -156,7 +179,7 @@ export async function* generate(
   const finishReason: FinishReason =
     aborted && !follower.stopped
       ? "abort"
-      : follower.stopped || (stop >= 0 && stop < promptLength + answerLength)
+      : follower.stopped || constraint?.complete || (stop >= 0 && stop < promptLength + answerLength)
         ? "stop"
         : "length";
   const tokens = ids.length;

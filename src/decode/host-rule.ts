@@ -33,6 +33,8 @@ export interface BlockRule {
 export interface HostRule {
   /** Whether rows of revealed places are answered too; their probe is the token that stands there. */
   readonly looksBack: boolean;
+  /** Slots in which the logits of a block's rows stay until the next pass: answers then tell their divergence. Default: none. */
+  readonly keeps?: number;
   /** Begins a block. */
   block(): BlockRule;
 }

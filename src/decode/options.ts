@@ -2,6 +2,7 @@
 
 import type { ChatMessage } from "../text/chat";
 import type { MaskedCache } from "./caches";
+import type { Constraint } from "./constraint";
 import type { LogitOptions } from "./logit-options";
 import type { PolicyName, PolicyOptions } from "./policies/index";
 import type { Speculation } from "./speculative-options";
@@ -76,6 +77,11 @@ export interface GenerateOptions extends SamplingOptions, LogitOptions {
   earlyStop?: boolean;
   /** Tokens are guessed and checked, several a forward: by prompt lookup, by another model, by the model itself, or checked by a guide. */
   speculate?: Speculation;
+  /**
+   * Autoregressive models: what the answer must be. It ends where nothing may follow, and is cut off by `maxNewTokens` like any other. The first use fetches
+   * a WebAssembly library, which a page's policy must allow (`wasm-unsafe-eval`).
+   */
+  constraint?: Constraint;
   /** Stop strings. */
   stop?: readonly string[];
   /** Further stop ids beside the model's own. */

@@ -263,7 +263,8 @@ export async function replay(engine: Engine, c: ReplayCase, signal?: AbortSignal
   const guided = params.number("cfg_scale", 0) > 0;
   const sampling = { ...GREEDY, suppress: c.suppress ?? [] };
   const forwards: Forwarded[] = [];
-  const running = decoder({ canvas, stopIds, maxRows: engine.maxRows, passesPerSubmit: PASSES_PER_SUBMIT });
+  const { maxRows, slots } = engine;
+  const running = decoder({ canvas, stopIds, maxRows, slots, passesPerSubmit: PASSES_PER_SUBMIT });
   for await (const progress of runDecoder(engine, running, { canvas, sampling, stopIds, metric, guided, signal }))
     forwards.push(...progress.forwards);
   const stop = canvas.stopIndex(stopIds);

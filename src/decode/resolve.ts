@@ -5,6 +5,7 @@ import type { Metric, Sampling } from "../model/pass";
 import { autoregressive } from "./autoregressive";
 import { Canvas, NO_TOKEN } from "./canvas";
 import { CACHES, checkOptions, METRICS, PRESETS } from "./check-options";
+import type { Constraint, ConstraintContext } from "./constraint";
 import type { Decoder, DecoderContext } from "./decoder";
 import { logitSettings } from "./logit-options";
 import type { GenerateOptions } from "./options";
@@ -27,6 +28,8 @@ export interface Resolved extends Partial<Pick<Speculating, "speculation" | "oth
   readonly logprobs: boolean;
   /** Most tokens of the answer. */
   readonly answerLength: number;
+  /** What the answer must be, and what an automaton must know of the model. */
+  readonly constrained?: { readonly constraint: Constraint } & Omit<ConstraintContext, "vocabulary">;
 }
 
 /** What of a model the options are checked against. */
@@ -115,7 +118,14 @@ export function resolve(prompt: PromptIds, options: GenerateOptions, context: Re
         ? speculateAutoregressive(speculate, { canvas, maxNewTokens, context })
         : null;
     const decoder = (at: DecoderContext) => autoregressive(at, { maxNewTokens, tokensPerSubmit: TOKENS_PER_SUBMIT });
-    return { ...shared, canvas, decoder, guided: false, answerLength: maxNewTokens, ...speculating };
+    const constrained = options.constraint && {
+      constraint: options.constraint,
+      vocabSize: config.vocabSize,
+      endIds: [...new Set([...config.eosTokenIds, ...(options.stopIds ?? [])])],
+      mayEnd: stopIds.size > 0,
+    };
+    const settings = { ...shared, ...(constrained && { constrained }) };
+    return { ...settings, canvas, decoder, guided: false, answerLength: maxNewTokens, ...speculating };
   }
   const { cache } = options;
   ensure(

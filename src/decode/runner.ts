@@ -46,7 +46,12 @@ export interface RunOptions {
   /** Runs the passes that are planned for it; what these reveal stays on its canvas and is no part of the answer. */
   readonly assistant?: Assistant | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Random draws of runs with different numbers are apart, whatever the seed. Default 0. */
+  readonly sequence?: number | undefined;
 }
+
+/** Draws of a run, far more than it has forwards. */
+const DRAWS = 2 ** 20;
 
 /** The value that `metric` ranks by, as the trajectories give it: confidence, Σ p ln p, or the margin. */
 const rankingValue = (metric: Metric) => (answer: Answer) =>
@@ -130,8 +135,15 @@ class Run {
       this.#prepare(submit);
       revealed.push(...this.#written(submit[0] as PlannedPass));
       const computing = submit.filter(({ rows }) => rows.length > 0);
+      const bitmap = await submit[0]?.allow?.();
+      if (bitmap === null) break;
+      const drawn = DRAWS * (this.#options.sequence ?? 0);
       // Draws are numbered by the forwards that count, so that a seed's text does not depend on what is planned ahead.
-      const numbered = computing.map((pass, at) => ({ ...this.#counting(pass), draw: pass.draw ?? this.#forwards + at }));
+      const numbered = computing.map((pass, at) => ({
+        ...this.#counting(pass),
+        draw: drawn + (pass.draw ?? this.#forwards + at),
+        allowed: bitmap,
+      }));
       const came = computing.length > 0 ? await this.#engine.run(numbered, sampling, canvas.maskId) : [];
       for (const pass of submit) {
         const result = pass.rows.length > 0 ? (came[computing.indexOf(pass)] as PassResult) : NOTHING;
@@ -153,8 +165,9 @@ class Run {
   }
 
   /** Whether a pass that was planned behind another is for nothing, now that the other ran. */
-  #late({ rows, reveal, throughStop }: PlannedPass): boolean {
+  #late({ rows, reveal, guard, throughStop }: PlannedPass): boolean {
     const { canvas, stopIds } = this.#options;
+    if (guard && canvas.masks(...guard).length > 0) return true;
     if (!throughStop && canvas.stopIndex(stopIds) >= 0) return true;
     const goals = rows.flatMap(({ goal }) => (goal === null ? [] : [goal]));
     return reveal.rule !== "none" && goals.length > 0 && goals.every((goal) => goal < canvas.length && !canvas.isMasked(goal));

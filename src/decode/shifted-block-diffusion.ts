@@ -3,7 +3,7 @@
  * the first place of an active block is never masked. Sub-blocks are decoded left to right; with the sub-block cache only their rows are recomputed.
  */
 import { prefillBlocks } from "./block-diffusion";
-import { type Decoder, type DecoderContext, rowsOf } from "./decoder";
+import { type Decoder, type DecoderContext, type PlannedPass, rowsOf } from "./decoder";
 import { Denoiser, type Denoising } from "./denoise";
 
 /** Its schedule is that of a sub-block. */
@@ -29,7 +29,17 @@ export function* shiftedBlockDiffusion(
     const start = prefilled + block * blockLength;
     const stop = start + blockLength;
     canvas.extend(stop);
+    const goalOf = (place: number): number | null => (place === stop - 1 ? stop : null);
+    const commit: PlannedPass = {
+      kind: "commit",
+      rows: rowsOf(start, stop, () => stop, goalOf),
+      reveal: { rule: "all" },
+      report: "revealed",
+      guard: [Math.max(start, promptLength), stop],
+      draw: 0,
+    };
     let cached = false;
+    let committed = false;
     for (let sub = start; sub < stop; sub += subBlockLength) {
       const subStop = sub + subBlockLength;
       const denoiser = new Denoiser(canvas, options, sub, subStop);
@@ -43,12 +53,15 @@ export function* shiftedBlockDiffusion(
         );
         // Whether the next pass is whole depends on the sub-block's first place.
         const settled = !options.subBlockCache || !canvas.isMasked(sub);
-        yield* denoiser.pass({ kind: "block", rows: denoiser.asked(rows, true) }, settled ? passesPerSubmit : 1);
+        // A commit planned for nothing leaves keys and values that the sub-block cache would not compute anew.
+        const last = subStop === stop && !options.subBlockCache;
+        const ahead = { most: settled ? passesPerSubmit : 1, maxRows, ...(last ? { tail: () => [commit] } : {}) };
+        yield* denoiser.pass({ kind: "block", rows: denoiser.asked(rows, true) }, ahead);
         cached = true;
       }
+      committed = denoiser.followed;
     }
     if (ended()) return;
-    const goalOf = (place: number): number | null => (place === stop - 1 ? stop : null);
-    yield [{ kind: "commit", rows: rowsOf(start, stop, () => stop, goalOf), reveal: { rule: "all" } }];
+    if (!committed) yield [commit];
   }
 }

@@ -1,5 +1,7 @@
 /** The kernels after the head: suppression, sampling bounds, row statistics, answers, reveal. */
+import allowSource from "../../shaders/allow.wgsl?raw";
 import biasSource from "../../shaders/bias.wgsl?raw";
+import divergenceSource from "../../shaders/divergence.wgsl?raw";
 import guideSource from "../../shaders/guide.wgsl?raw";
 import answerPart from "../../shaders/lib/answer.wgsl?raw";
 import partialPart from "../../shaders/lib/partial.wgsl?raw";
@@ -16,8 +18,9 @@ import type { DeviceProfile } from "../gpu/profile";
 import type { Kernel } from "./dispatch";
 import type { Lanes } from "./lanes";
 
-/** Bytes of an answer and of a partial, as `lib/answer.wgsl` and `lib/partial.wgsl` lay them out. */
+/** Bytes of an answer, of the report of a revealed one and of a partial, as `lib/answer.wgsl`, `reveal.wgsl` and `lib/partial.wgsl` lay them out. */
 export const ANSWER_BYTES = 48;
+export const REPORT_BYTES = 32;
 export const PARTIAL_BYTES = 48;
 /** Most probable tokens that are kept of a row at most, at 8 bytes, and ids of a bias list. */
 export const MOST_TOPS = 20;
@@ -65,8 +68,28 @@ export function suppress(vocabSize: number, ids: number): Kernel {
   };
 }
 
-/** Bindings: canvas, logits. */
-export function penalize(profile: DeviceProfile, vocabSize: number): Kernel {
+/** Bindings: bitmap, logits. Its bytes are those of the case that a few ids alone are allowed. */
+export function allow(vocabSize: number): Kernel {
+  const width = 64;
+  return {
+    name: "allow",
+    variant: "f32",
+    wgsl: { source: allowSource, consts: { VOCAB: vocabSize, WIDTH: width } },
+    bindings: ["read", "write"],
+    grid: ({ rows }) => [Math.ceil(vocabSize / width), rows, 1],
+    shape: ({ rows }) => ({ T: rows, V: vocabSize }),
+    work: ({ rows }) => ({ flops: 0, bytes: rows * (4 * vocabSize + Math.ceil(vocabSize / 8)), loads: rows * vocabSize }),
+  };
+}
+
+/** What a penalty counts: places of all rows together, and pairs of places of one row. */
+export interface PastTokens {
+  readonly tokens: number;
+  readonly pairs: number;
+}
+
+/** Bindings: canvas, logits. Its work is that of a past without repetitions: every place is compared with all, every token's logit changed. */
+export function penalize(profile: DeviceProfile, vocabSize: number, past: PastTokens = { tokens: 0, pairs: 0 }): Kernel {
   return {
     name: "penalize",
     variant: "f32",
@@ -74,7 +97,7 @@ export function penalize(profile: DeviceProfile, vocabSize: number): Kernel {
     bindings: ["read", "write"],
     grid: ({ rows }) => [1, rows, 1],
     shape: ({ rows }) => ({ T: rows, V: vocabSize }),
-    work: () => ({ flops: 0, bytes: 0, loads: 0 }),
+    work: () => ({ flops: 4 * past.tokens, bytes: 12 * past.tokens, loads: 2 * past.tokens + past.pairs }),
   };
 }
 
@@ -103,6 +126,20 @@ export function topTokens(profile: DeviceProfile, vocabSize: number): Kernel {
     grid: ({ rows }) => [1, rows, 1],
     shape: ({ rows }) => ({ T: rows, V: vocabSize }),
     work: ({ rows }) => ({ flops: 0, bytes: rows * (4 * vocabSize + 8 * MOST_TOPS), loads: rows * vocabSize }),
+  };
+}
+
+/** Bindings: logits, kept, answers. */
+export function divergence(profile: DeviceProfile, vocabSize: number): Kernel {
+  const width = profile.software ? 4 : 64;
+  return {
+    name: "divergence",
+    variant: "f32",
+    wgsl: { source: divergenceSource, parts: [answerPart, plan], consts: { VOCAB: vocabSize, WIDTH: width } },
+    bindings: ["read", "write", "write"],
+    grid: ({ rows }) => [1, rows, 1],
+    shape: ({ rows }) => ({ T: rows, V: vocabSize }),
+    work: ({ rows }) => ({ flops: 5 * rows * vocabSize, bytes: 12 * rows * vocabSize, loads: 2 * rows * vocabSize }),
   };
 }
 
@@ -178,7 +215,7 @@ export function rowAnswer(geometry: StatsGeometry, vocabSize: number): Kernel {
 /** Answers that one reveal ranks, in a pass of so many rows: their order stays in workgroup memory, of which every device has 16 KiB. */
 export const revealCapacity = (rows: number): number => Math.min(4000, Math.max(1024, rows));
 
-/** Bindings: answers, canvas, reports. `capacity` bounds the answers of one pass. */
+/** Bindings: answers, canvas, reports, taken. `capacity` bounds the answers of one pass. */
 export function reveal(profile: DeviceProfile, capacity: number): Kernel {
   return {
     name: "reveal",
@@ -188,7 +225,7 @@ export function reveal(profile: DeviceProfile, capacity: number): Kernel {
       parts: [answerPart, plan],
       consts: { WIDTH: profile.software ? 4 : 64, CAPACITY: capacity },
     },
-    bindings: ["write", "write", "write"],
+    bindings: ["write", "write", "write", "write"],
     grid: () => [1, 1, 1],
     shape: ({ rows }) => ({ T: rows }),
     work: ({ rows }) => ({ flops: 0, bytes: rows * (ANSWER_BYTES + 8), loads: rows * (2 + 18 * rows) }),

@@ -42,6 +42,8 @@ export interface WorkPass {
   readonly span: number;
   /** Rows answered in each forward, all sequences together. */
   readonly answered: readonly number[];
+  /** Visible keys a row of each forward. Default: the same in all. */
+  readonly keys?: readonly number[];
 }
 
 /** 0 + 1 + … + n. */
@@ -49,15 +51,18 @@ const triangle = (n: number): number => (n * (n + 1)) / 2;
 
 const repeat = (count: number, value: number): number[] => Array.from({ length: count }, () => value);
 
-/** Places answered in each step that reveals some of `masks` in at most `steps`: what was masked before its submit. */
+/** Places answered in each step that reveals some of `masks` in at most `steps`: what was masked before its submit. One step is not left alone. */
 function masksAsked(masks: number, steps: number, perSubmit = 1): number[] {
+  const counts = lladaSchedule(masks, steps);
+  const asked: number[] = [];
   let left = masks;
-  let known = masks;
-  return lladaSchedule(masks, steps).map((count, step) => {
-    if (step % perSubmit === 0) known = left;
-    left -= count;
-    return known;
-  });
+  while (asked.length < counts.length) {
+    const rest = counts.slice(asked.length);
+    const together = rest.slice(0, perSubmit > 1 && rest.length === perSubmit + 1 ? perSubmit + 1 : perSubmit);
+    asked.push(...together.map(() => left));
+    left -= together.reduce((sum, count) => sum + count, 0);
+  }
+  return asked;
 }
 
 function stepsPerBlock(genLength: number, { blockLength, steps }: { blockLength: number; steps: number }): number {
@@ -118,6 +123,7 @@ function autoregressivePasses(workload: Workload): WorkPass[] {
     visible: seen,
     span: seen,
     answered: repeat(forwards, batch),
+    keys: Array.from({ length: forwards }, (_, i) => prompt + i + 1),
   };
   return [...prefillPasses(workload, prompt, 1, true), ...(forwards > 0 ? [decode] : [])];
 }

@@ -3,10 +3,9 @@
  * rows of all. A lane looks like an engine of its own, so whoever drives one knows nothing of the others. It does not know what the runs are.
  */
 import { ensure } from "../errors";
-import { ANSWER_BYTES } from "../kernels/answer";
 import type { Dispatch } from "../kernels/dispatch";
 import type { EngineCounts, PassResult, Player } from "./engine";
-import type { Answer, Group, Pass, Row, Sampling } from "./pass";
+import type { Answer, Group, Guard, Pass, Row, Sampling } from "./pass";
 
 /** What a lane waits for. */
 interface Request {
@@ -25,7 +24,7 @@ interface Share {
   readonly pass: Pass;
 }
 
-const moved = ({ base }: Lane, { draw = 0, rows }: Pass): Row[] =>
+const moved = ({ base, index, count }: Lane, { draw = 0, rows }: Pass): Row[] =>
   rows.map((row) => ({
     ...row,
     place: row.place + base,
@@ -37,22 +36,29 @@ const moved = ({ base }: Lane, { draw = 0, rows }: Pass): Row[] =>
     // Draws are those of the lane's own run.
     draw: row.draw ?? draw,
     key: row.key ?? row.goal ?? 0,
+    kept: row.kept && [index * row.kept[1] + row.kept[0], count * row.kept[1]],
     past: row.past && { start: row.past.start + base, answer: row.past.answer + base, limit: row.past.limit + base },
   }));
+
+const guardIn = ({ base }: Lane, guard: Guard | undefined): Guard | undefined => guard && [guard[0] + base, guard[1] + base];
 
 const goalsIn = (rows: readonly Row[]): number => rows.filter(({ goal }) => goal !== null).length;
 
 /** One forward for the shares of several lanes. */
 function merge(shares: readonly Share[]): Pass {
   const groups: Group[] = [];
-  for (const { pass } of shares)
-    groups.push(...(pass.groups ?? [{ answers: goalsIn(pass.rows), reveal: pass.reveal, likely: pass.likely }]));
+  for (const { lane, pass } of shares) {
+    const { reveal, likely, guard } = pass;
+    const own = pass.groups ?? [{ answers: goalsIn(pass.rows), reveal, likely, guard }];
+    groups.push(...own.map((group) => ({ ...group, guard: guardIn(lane, group.guard) })));
+  }
   const answering = groups.filter(({ answers }) => answers > 0);
   const rules = new Set(answering.map(({ reveal }) => reveal.rule));
   const report = shares.every(({ pass }) => pass.report === "revealed") ? "revealed" : "all";
   const rows = shares.flatMap(({ lane, pass }) => moved(lane, pass));
   // Whoever takes all needs no group of its own.
-  if (rules.size === 1 && rules.has("all")) return { rows, reveal: { rule: "all" }, report };
+  const guarded = answering.some(({ guard }) => guard);
+  if (rules.size === 1 && rules.has("all") && !guarded) return { rows, reveal: { rule: "all" }, report };
   return { rows, reveal: { rule: "none" }, groups: answering, report };
 }
 
@@ -68,14 +74,19 @@ export class Lane implements Player {
   readonly counts: EngineCounts = { submits: 0, readbacks: 0, bytesRead: 0, dispatches: 0 };
   readonly base: number;
   readonly slots: number;
+  /** Which of so many lanes. */
+  readonly index: number;
+  readonly count: number;
   readonly #batch: Batch;
   request: Request | null = null;
 
   /** @param slots places and cache rows, from `base` of the engine's on */
-  constructor(batch: Batch, base: number, slots: number) {
+  constructor(batch: Batch, { base, slots, index, count }: Pick<Lane, "base" | "slots" | "index" | "count">) {
     this.#batch = batch;
     this.base = base;
     this.slots = slots;
+    this.index = index;
+    this.count = count;
   }
 
   get maxRows(): number {
@@ -127,9 +138,9 @@ export class Batch {
     );
     this.engine = engine;
     let base = 0;
-    this.lanes = slots.map((count) => {
-      const lane = new Lane(this, base, count);
-      base += count;
+    this.lanes = slots.map((own, index) => {
+      const lane = new Lane(this, { base, slots: own, index, count: slots.length });
+      base += own;
       return lane;
     });
     this.#active = new Set(this.lanes);
@@ -166,7 +177,8 @@ export class Batch {
     for (const submit of this.#submitsOf(asked)) {
       const before = { ...this.engine.counts };
       const came = await this.engine.run(submit.map(merge), sampling, maskId);
-      const { submits, readbacks } = this.engine.counts;
+      const { submits, readbacks, bytesRead } = this.engine.counts;
+      const all = came.reduce((sum, { answers }) => sum + answers.length, 0);
       for (const lane of new Set(submit.flatMap((shares) => shares.map((share) => share.lane)))) {
         lane.counts.submits += submits - before.submits;
         lane.counts.readbacks += readbacks - before.readbacks;
@@ -176,7 +188,9 @@ export class Batch {
         const total = shares.reduce((sum, { pass }) => sum + pass.rows.length, 0);
         for (const share of shares) {
           const at = asked.findIndex(({ lane }) => lane === share.lane);
-          (results[at] as PassResult[])[share.index] = resultOf(share, result, share.pass.rows.length / total);
+          const own = resultOf(share, result, share.pass.rows.length / total);
+          share.lane.counts.bytesRead += Math.round(((bytesRead - before.bytesRead) * own.read) / Math.max(1, all));
+          (results[at] as PassResult[])[share.index] = own.result;
         }
       }
     }
@@ -193,6 +207,7 @@ export class Batch {
       for (const { lane, request } of asked) {
         const pass = request.passes[index];
         if (!pass) continue;
+        ensure(!pass.allowed, "bad-option", "constraint: one bitmap of allowed ids is for one sequence; run it alone");
         ensure(!pass.guidance, "bad-option", "guidance: the passes of a batch have no twins; run it alone");
         if (rows + pass.rows.length > this.engine.maxRows && shares.length > 0) {
           merged.push(shares);
@@ -218,20 +233,27 @@ export class Batch {
   }
 }
 
-/** What a merged pass's result is to one of its lanes: its own answers at its own places, its part of the work. */
-function resultOf({ lane, pass }: Share, { answers, dispatches, passNs, dispatchNs }: PassResult, part: number): PassResult {
+/** What a merged pass's result is to one of its lanes: its own answers at its own places, its part of the work; and how many answers came back for it. */
+function resultOf(
+  { lane, pass }: Share,
+  { answers, dispatches, passNs, dispatchNs }: PassResult,
+  part: number,
+): { readonly result: PassResult; readonly read: number } {
   const own: Answer[] = [];
+  let read = 0;
   for (const answer of answers) {
     const goal = answer.goal - lane.base;
-    if (goal < 0 || goal >= lane.slots || (pass.report === "revealed" && !answer.revealed)) continue;
+    if (goal < 0 || goal >= lane.slots) continue;
+    read++;
+    if (pass.report === "revealed" && !answer.revealed) continue;
     own.push({ ...answer, goal });
   }
-  lane.counts.bytesRead += own.length * ANSWER_BYTES;
   lane.counts.dispatches += dispatches.length;
-  return {
+  const result = {
     answers: own,
     dispatches: dispatches.map((dispatch) => shareOf(dispatch, part)),
     ...(passNs === undefined ? {} : { passNs: passNs * part }),
     ...(dispatchNs ? { dispatchNs: dispatchNs.map((ns) => ns * part) } : {}),
   };
+  return { result, read };
 }

@@ -7,6 +7,7 @@ import { ANSWER_BYTES } from "../kernels/answer";
 import type { Dispatch } from "../kernels/dispatch";
 import type { ModelConfig } from "./config";
 import { Forward } from "./forward";
+import { KeptLogits } from "./kept-logits";
 import { type Answer, extentOf, GREEDY, type Pass, type Row, type Sampling } from "./pass";
 import { Readback } from "./readback";
 import { type Recorded, Recorder } from "./recorder";
@@ -81,6 +82,7 @@ export class Engine implements Player {
   readonly #scratch: Scratch;
   readonly #forward: Forward;
   readonly #plans: GPUBindGroup;
+  readonly #kept: KeptLogits;
   readonly #recorder: Recorder;
   readonly #readback: Readback;
 
@@ -98,7 +100,8 @@ export class Engine implements Player {
     this.#scratch = scratch;
     this.#forward = forward;
     this.#readback = new Readback(gpu, scratch, staging, this.counts);
-    this.#recorder = new Recorder(forward, scratch);
+    this.#kept = new KeptLogits(gpu, config.vocabSize, scratch);
+    this.#recorder = new Recorder(forward, this.#kept, scratch);
     this.#plans = gpu.device.createBindGroup({
       label: "plans",
       layout: gpu.pipelines.planLayout,
@@ -149,11 +152,16 @@ export class Engine implements Player {
    */
   async run(passes: readonly Pass[], sampling: Sampling = GREEDY, maskId = 0xffffffff): Promise<PassResult[]> {
     const { queue } = this.gpu.device;
-    const { suppress, biases, plans } = this.#scratch.buffers;
+    const { suppress, biases, allowed, plans } = this.#scratch.buffers;
+    await this.#kept.reserve(passes);
     this.#recorder.clear();
     const recorded = passes.map((pass) => this.#recorder.record(pass, { sampling, maskId }));
     if (sampling.suppress.length > 0) queue.writeBuffer(suppress, 0, Uint32Array.from(sampling.suppress));
     if (sampling.bias?.length) queue.writeBuffer(biases, 0, biasWords(sampling.bias));
+    const bitmaps = passes.flatMap((pass) => (pass.allowed ? [pass.allowed] : []));
+    const alone = bitmaps.length === 0 || passes.length === 1;
+    ensure(alone, "bad-option", "a pass with a bitmap of allowed ids is a submit of its own");
+    for (const bitmap of bitmaps) queue.writeBuffer(allowed, 0, bitmap);
     queue.writeBuffer(plans, 0, this.#recorder.words, 0, this.#recorder.bytes / 4);
     const kept = this.timing === "step" ? { plans: this.#recorder.words.slice(0, this.#recorder.bytes / 4) } : {};
     const timed = await this.#play(recorded);
@@ -254,6 +262,7 @@ export class Engine implements Player {
   dispose(): void {
     for (const buffer of this.#weights.buffers) this.gpu.buffers.destroy(buffer);
     this.#readback.dispose();
+    this.#kept.dispose();
     freeScratch(this.gpu, this.#scratch);
   }
 }

@@ -1,8 +1,10 @@
 /** The forward pass of every architecture, as a list: record appends dispatches and runs nothing. Differences between models are data. */
 import type { Gpu } from "../gpu/device";
 import {
+  allow,
   bias,
   guide,
+  type PastTokens,
   penalize,
   reveal,
   revealCapacity,
@@ -31,7 +33,10 @@ export interface AnswerOptions {
   readonly guided: boolean;
   /** Ids in the bias list. */
   readonly biased: number;
-  readonly penalized: boolean;
+  /** Tokens that penalties count, over all rows, and pairs of them within a row; null where there are none. */
+  readonly penalized: PastTokens | null;
+  /** A bitmap says which ids may be drawn. */
+  readonly constrained: boolean;
   /** The most probable tokens are wanted. */
   readonly topped: boolean;
 }
@@ -48,8 +53,9 @@ export class Forward {
   #stats: Op[] = [];
   #filteredStats: Op[] = [];
   #reveal: Op[] = [];
-  #penalize: Op[] = [];
+  #penalize: ((past: PastTokens) => Op) | null = null;
   #tops: Op[] = [];
+  #allow: Op[] = [];
   #suppress: ((ids: number) => Op) | null = null;
   #bias: ((ids: number) => Op) | null = null;
 
@@ -80,12 +86,13 @@ export class Forward {
 
   /** From logits to answers. */
   recordAnswers(rows: number, planOffset: number, options: AnswerOptions): Dispatch[] {
-    const { suppressed, filtered, guided, biased, penalized, topped } = options;
+    const { suppressed, filtered, guided, biased, penalized, constrained, topped } = options;
     const ops = [
       ...(guided ? this.#guide : []),
-      ...(penalized ? this.#penalize : []),
+      ...(penalized && this.#penalize ? [this.#penalize(penalized)] : []),
       ...(biased > 0 && this.#bias ? [this.#bias(biased)] : []),
       ...(suppressed > 0 && this.#suppress ? [this.#suppress(suppressed)] : []),
+      ...(constrained ? this.#allow : []),
       ...(filtered ? this.#filteredStats : this.#stats),
       ...(topped ? this.#tops : []),
     ];
@@ -163,15 +170,17 @@ export class Forward {
   async #buildAnswers(): Promise<void> {
     const { vocabSize } = this.#config;
     const { logits, cutoff, partials, answers, reports, canvas, suppress: list, biases, tops } = this.#scratch.buffers;
+    const { taken, allowed } = this.#scratch.buffers;
     const geometry = statsGeometry(this.#gpu.profile, vocabSize);
     const at = (role: string): Place => ({ role, layer: null });
     const stats = (filtered: boolean) =>
       this.#op(rowStats(geometry, vocabSize, filtered), [logits, cutoff, partials], at("row_stats"));
-    const [penalizeOp, biasOp, topsOp, suppressOp, guideOp, allStats, filteredStats, answerOp, cutoffOp, revealOp] =
+    const [penalizeOp, biasOp, topsOp, allowOp, suppressOp, guideOp, allStats, filteredStats, answerOp, cutoffOp, revealOp] =
       await Promise.all([
         this.#op(penalize(this.#gpu.profile, vocabSize), [canvas, logits], at("penalize")),
         this.#op(bias(vocabSize, 1), [biases, logits], at("bias")),
         this.#op(topTokens(this.#gpu.profile, vocabSize), [logits, answers, tops], at("top_tokens")),
+        this.#op(allow(vocabSize), [allowed, logits], at("allow")),
         this.#op(suppress(vocabSize, 1), [list, logits], at("suppress")),
         this.#op(guide(vocabSize), [logits], at("guide")),
         stats(false),
@@ -180,21 +189,22 @@ export class Forward {
         this.#op(sampleCutoff(this.#lanes, vocabSize), [logits, cutoff], at("sample_cutoff")),
         this.#op(
           reveal(this.#gpu.profile, revealCapacity(this.#scratch.capacity.rows)),
-          [answers, canvas, reports],
+          [answers, canvas, reports, taken],
           at("reveal"),
         ),
       ]);
     const sized =
-      (op: Op, kernelOf: (ids: number) => Kernel) =>
-      (ids: number): Op =>
+      <Size>(op: Op, kernelOf: (size: Size) => Kernel) =>
+      (size: Size): Op =>
       (extent, planOffset) => {
-        const kernel = kernelOf(ids);
+        const kernel = kernelOf(size);
         return { ...op(extent, planOffset), ...kernel.work(extent), grid: kernel.grid(extent) };
       };
-    this.#suppress = sized(suppressOp, (ids) => suppress(vocabSize, ids));
-    this.#bias = sized(biasOp, (ids) => bias(vocabSize, ids));
-    this.#penalize = [penalizeOp];
+    this.#suppress = sized(suppressOp, (ids: number) => suppress(vocabSize, ids));
+    this.#bias = sized(biasOp, (ids: number) => bias(vocabSize, ids));
+    this.#penalize = sized(penalizeOp, (past: PastTokens) => penalize(this.#gpu.profile, vocabSize, past));
     this.#tops = [topsOp];
+    this.#allow = [allowOp];
     this.#guide = [guideOp];
     this.#stats = [allStats, answerOp];
     this.#filteredStats = [cutoffOp, filteredStats, answerOp];

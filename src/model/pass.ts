@@ -1,5 +1,5 @@
 /** One model forward as data: rows, how their distributions are sampled, which are revealed. Decoders make passes; nothing here runs them. */
-import { ANSWER_BYTES, MOST_TOPS } from "../kernels/answer";
+import { ANSWER_BYTES, MOST_TOPS, REPORT_BYTES } from "../kernels/answer";
 import type { Extent } from "../kernels/dispatch";
 
 /** One token at one place. */
@@ -19,6 +19,8 @@ export interface Row {
   readonly goal: number | null;
   /** Token whose log-probability in this row's distribution the answer tells. */
   readonly probe?: number | undefined;
+  /** Its logits stay in this of so many slots, for the next pass: the answer then tells how far the distribution has moved from what was there. */
+  readonly kept?: readonly [slot: number, slots: number] | undefined;
   /** Random draws depend on seed, `draw` and `key` alone. Default: the forward's number in its run, and the goal. */
   readonly draw?: number | undefined;
   readonly key?: number | undefined;
@@ -73,6 +75,9 @@ export interface Guidance {
   readonly twin: number;
 }
 
+/** Canvas places [start, limit): while one of them holds the mask, nothing is revealed. */
+export type Guard = readonly [start: number, limit: number];
+
 /** A reveal over the next so many of a pass's answers, apart from the others: one sequence of a batch. */
 export interface Group {
   /** Answers that it chooses among. */
@@ -80,6 +85,7 @@ export interface Group {
   readonly reveal: Reveal;
   /** As a pass's. */
   readonly likely?: number | undefined;
+  readonly guard?: Guard | undefined;
 }
 
 export interface Pass {
@@ -92,6 +98,9 @@ export interface Pass {
   readonly report?: "all" | "revealed" | undefined;
   /** How many answers a rule without a count is likely to reveal: room for reports; more are fetched in a second readback. Default 4. */
   readonly likely?: number | undefined;
+  readonly guard?: Guard | undefined;
+  /** Ids that may be drawn, a bit each, 32 a word, the lowest first; all others have no probability. The pass is then a submit of its own. Default: all. */
+  readonly allowed?: Uint32Array<ArrayBuffer> | undefined;
   /** Number of the forward in its run, which random draws depend on. Default: the engine's own count. */
   readonly draw?: number | undefined;
 }
@@ -121,6 +130,8 @@ export interface Answer {
   readonly logProbability: number;
   /** Of the row's probe in the raw distribution, nats; −∞ for a suppressed token. Only where a probe was asked for. */
   readonly probe?: number | undefined;
+  /** KL in nats of the distribution from the one that was kept in its slot before, whatever that was. Only where the row keeps its logits. */
+  readonly divergence?: number | undefined;
   /** The most probable tokens of the raw distribution, best first, where they were asked for. */
   readonly top?: readonly TopToken[] | undefined;
   readonly revealed: boolean;
@@ -165,12 +176,13 @@ const RULES: Readonly<Record<Reveal["rule"], number>> = {
 const METRICS: Readonly<Record<Metric, number>> = { confidence: 0, entropy: 1, margin: 2, random: 3 };
 
 /** Words of a plan's header and of one of its rows, as `lib/plan.wgsl` lays them out. */
-const HEADER_WORDS = 24;
+const HEADER_WORDS = 26;
 const ROW_WORDS = 16;
 /** No goal: the reveal kernel never sees such rows. */
 const NOWHERE = 0xffffffff;
-/** As `lib/answer.wgsl` lays it out. */
+/** As `lib/answer.wgsl` and `reveal.wgsl` lay them out. */
 const ANSWER_WORDS = ANSWER_BYTES / 4;
+const REPORT_WORDS = REPORT_BYTES / 4;
 
 /** Bytes of a plan of so many rows, at the alignment of dynamic offsets. */
 export const planBytes = (rows: number): number => Math.ceil(((HEADER_WORDS + ROW_WORDS * rows) * 4) / 256) * 256;
@@ -181,9 +193,9 @@ export interface PlanHeader {
   readonly maskId: number;
   /** Forwards of the run before this pass: what the draws of rows depend on that name none. */
   readonly draw: number;
-  /** Where what is revealed is reported, and for how many answers there is room. */
-  readonly report?: number;
-  readonly reports?: number;
+  /** Number of the reveal among those of its submit that report what they reveal; absent where it does not. */
+  readonly report?: number | undefined;
+  readonly guard?: Guard | undefined;
 }
 
 /** Writes a plan into the arena's words at `byteOffset`. `sources[i]` is the hidden row that row i of the head's plan reads. */
@@ -214,14 +226,16 @@ export function writePlan(
   floats[at + 15] = guidance?.scale ?? 0;
   words[at + 16] = guidance?.twin ?? 0;
   words[at + 17] = header.report ?? 0;
-  words[at + 18] = header.reports ?? 0;
+  words[at + 18] = header.report === undefined ? 0 : 1;
   floats[at + 19] = sampling.penalties?.repetition ?? 1;
   floats[at + 20] = sampling.penalties?.presence ?? 0;
   floats[at + 21] = sampling.penalties?.frequency ?? 0;
   words[at + 22] = sampling.bias?.length ?? 0;
   words[at + 23] = sampling.tops ?? 0;
+  words[at + 24] = header.guard?.[0] ?? 0;
+  words[at + 25] = header.guard?.[1] ?? 0;
   let to = at + HEADER_WORDS;
-  rows.forEach(({ place, position, slot, start, limit, hole, goal, probe, draw, key, past }, i) => {
+  rows.forEach(({ place, position, slot, start, limit, hole, goal, probe, draw, key, past, kept }, i) => {
     words[to] = place;
     words[to + 1] = position;
     words[to + 2] = slot;
@@ -237,6 +251,7 @@ export function writePlan(
     words[to + 12] = past?.start ?? 0;
     words[to + 13] = past?.answer ?? 0;
     words[to + 14] = past?.limit ?? 0;
+    words[to + 15] = kept?.[0] ?? NOWHERE;
     to += ROW_WORDS;
   });
 }
@@ -244,17 +259,18 @@ export function writePlan(
 /** What a suppressed logit makes of a log-probability. */
 const IMPOSSIBLE = -1e29;
 
-/** Reads `count` answers of `bytes`; `probed(i)` says whether answer i was asked for its probe. */
+/** Reads `count` answers, the first one at byte `offset`; `probed(i)` and `kept(i)` say whether answer i was asked for its probe, kept its logits. */
 export function readAnswers(
   bytes: ArrayBuffer,
-  first: number,
+  offset: number,
   count: number,
   probed: (i: number) => boolean = () => false,
+  kept: (i: number) => boolean = () => false,
 ): Answer[] {
-  const words = new Uint32Array(bytes);
-  const floats = new Float32Array(bytes);
+  const words = new Uint32Array(bytes, offset, count * ANSWER_WORDS);
+  const floats = new Float32Array(bytes, offset, count * ANSWER_WORDS);
   return Array.from({ length: count }, (_, i) => {
-    const at = (first + i) * ANSWER_WORDS;
+    const at = i * ANSWER_WORDS;
     const doubt = floats[at + 3] as number;
     const probe = floats[at + 9] as number;
     return {
@@ -268,14 +284,33 @@ export function readAnswers(
       score: floats[at + 6] as number,
       logProbability: floats[at + 8] as number,
       ...(probed(i) ? { probe: probe <= IMPOSSIBLE ? Number.NEGATIVE_INFINITY : probe } : {}),
+      ...(kept(i) ? { divergence: floats[at + 10] as number } : {}),
       revealed: words[at + 7] === 1,
     };
   });
 }
 
-/** Answers that were revealed, from the first of a group's reports. */
-export const takenOf = (bytes: ArrayBuffer, first: number): number =>
-  new Uint32Array(bytes, first * ANSWER_BYTES, ANSWER_WORDS)[10] as number;
+/** Reads `count` reports of revealed answers, the first one at byte `offset`. */
+export function readReports(bytes: ArrayBuffer, offset: number, count: number): Answer[] {
+  const words = new Uint32Array(bytes, offset, count * REPORT_WORDS);
+  const floats = new Float32Array(bytes, offset, count * REPORT_WORDS);
+  return Array.from({ length: count }, (_, i) => {
+    const at = i * REPORT_WORDS;
+    const doubt = floats[at + 3] as number;
+    return {
+      goal: words[at] as number,
+      id: words[at + 1] as number,
+      logit: floats[at + 2] as number,
+      confidence: 1 / (1 + doubt),
+      doubt,
+      entropy: floats[at + 4] as number,
+      margin: floats[at + 5] as number,
+      score: floats[at + 6] as number,
+      logProbability: floats[at + 7] as number,
+      revealed: true,
+    };
+  });
+}
 
 /** Most probable tokens of the answer at index `at` of the tops' bytes. */
 export function readTop(bytes: ArrayBuffer, at: number, count: number): TopToken[] {

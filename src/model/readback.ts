@@ -1,20 +1,44 @@
-/** Answers on their way to the host: which stretches are copied, what is read out of them. Knows no passes beyond what was recorded of them. */
+/** Answers on their way to the host: which of them are copied, what is read out of them. Knows no passes beyond what was recorded of them. */
 import { RidgepointError } from "../errors";
 import type { Gpu } from "../gpu/device";
-import { ANSWER_BYTES, MOST_TOPS } from "../kernels/answer";
+import { ANSWER_BYTES, MOST_TOPS, REPORT_BYTES } from "../kernels/answer";
 import type { EngineCounts } from "./engine";
-import { type Answer, readAnswers, readTop, type TopToken, takenOf } from "./pass";
-import type { Recorded, Stretch } from "./recorder";
+import { type Answer, readAnswers, readReports, readTop, type TopToken } from "./pass";
+import type { Recorded } from "./recorder";
 import type { Scratch } from "./scratch";
 
-/** A stretch that came back. */
-interface Read {
-  readonly stretch: Stretch;
-  readonly bytes: ArrayBuffer;
-  /** Where it lies in the bytes, in answers. */
+/** A range of bytes of a buffer. */
+interface Copied {
+  readonly from: "taken" | "reports" | "answers";
   readonly at: number;
-  /** Answers that its reveal took: more than its count where there was no room. */
-  readonly taken: number;
+  readonly size: number;
+}
+
+/** What is read of a submit: how many each reveal took, then their reports, then all answers of the passes whose answers are wanted whole. */
+interface Layout {
+  readonly reveals: number;
+  /** Reports that are copied without being asked for. */
+  readonly room: number;
+  readonly copies: readonly Copied[];
+}
+
+function layoutOf(recorded: readonly Recorded[]): Layout {
+  const sum = (of: (pass: Recorded) => number): number => recorded.reduce((total, pass) => total + of(pass), 0);
+  const reveals = sum((pass) => pass.reveals);
+  const reporting = recorded.filter((pass) => pass.reveals > 0);
+  // A place is revealed once, however many passes of a submit ask for it.
+  const places = new Set(reporting.flatMap(({ goals }) => goals)).size;
+  const room = Math.min(
+    places,
+    sum((pass) => pass.room),
+  );
+  const copies: Copied[] = [
+    { from: "taken", at: 0, size: 4 * reveals },
+    { from: "reports", at: 0, size: REPORT_BYTES * room },
+  ];
+  for (const { whole, answers } of recorded)
+    if (whole) copies.push({ from: "answers", at: ANSWER_BYTES * answers.first, size: ANSWER_BYTES * answers.count });
+  return { reveals, room, copies: copies.filter(({ size }) => size > 0) };
 }
 
 export class Readback {
@@ -33,30 +57,33 @@ export class Readback {
 
   /** Copies what a submit's passes report to where the host maps it, one behind the other. */
   copy(encoder: GPUCommandEncoder, recorded: readonly Recorded[]): void {
-    this.#copy(
-      encoder,
-      recorded.flatMap(({ stretches }) => stretches),
-    );
+    this.#copy(encoder, layoutOf(recorded).copies);
   }
 
   /**
    * Waits for the copies; gives the answers of each pass, with so many of the most probable tokens beside each. Where more was revealed than there was
-   * room for, all answers of those reveals are fetched in one further copy.
+   * room for, the other reports are fetched in one further copy.
    */
   async read(recorded: readonly Recorded[], tops: number): Promise<Answer[][]> {
-    const read = await this.#stretches(recorded.flatMap(({ stretches }) => stretches));
-    const full = read.flatMap(({ stretch: { count, chosen }, taken }) => (chosen && taken > count ? [chosen] : []));
-    const fetched = await this.#fetch(full);
+    const { reveals, room, copies } = layoutOf(recorded);
+    const bytes = await this.#map(copies);
+    const taken = new Uint32Array(bytes, 0, reveals);
+    const total = taken.reduce((sum, count) => sum + count, 0);
+    const reports = readReports(bytes, 4 * reveals, Math.min(room, total));
+    if (total > room) reports.push(...(await this.#fetch(room, total)));
     const topOf = await this.#tops(recorded, tops);
-    let next = 0;
-    return recorded.map(({ stretches, probed, indexOf }) => {
-      const answers = stretches.flatMap(({ count, chosen }): Answer[] => {
-        const { bytes, at, taken } = read[next++] as Read;
-        if (!chosen) return readAnswers(bytes, at, count, probed);
-        if (taken <= count) return readAnswers(bytes, at, taken);
-        const whole = fetched.shift() as Read;
-        return readAnswers(whole.bytes, whole.at, chosen.count).filter(({ revealed }) => revealed);
-      });
+    let reveal = 0;
+    let offset = 4 * reveals + REPORT_BYTES * room;
+    return recorded.map(({ whole, reveals: own, answers: { count }, probed, kept, indexOf }) => {
+      let answers: Answer[];
+      if (whole) {
+        answers = readAnswers(bytes, offset, count, probed, kept);
+        offset += ANSWER_BYTES * count;
+      } else {
+        const revealed = taken.subarray(reveal, reveal + own).reduce((sum, some) => sum + some, 0);
+        answers = reports.splice(0, revealed);
+      }
+      reveal += own;
       return topOf ? answers.map((answer) => ({ ...answer, top: topOf(indexOf(answer.goal)) })) : answers;
     });
   }
@@ -65,26 +92,14 @@ export class Readback {
     this.#gpu.buffers.destroy(this.#staging);
   }
 
-  /** What was copied of stretches lying one behind the other, and how many answers each reveal took. */
-  async #stretches(stretches: readonly Stretch[]): Promise<Read[]> {
-    const bytes = await this.#map(stretches);
-    let end = 0;
-    return stretches.map((stretch) => {
-      const at = end;
-      end += stretch.count;
-      return { stretch, bytes, at, taken: stretch.chosen ? takenOf(bytes, at) : stretch.count };
-    });
-  }
-
-  /** Every answer of reveals whose reports had no room, in a submit of its own. */
-  async #fetch(chosen: readonly { readonly first: number; readonly count: number }[]): Promise<Read[]> {
-    if (chosen.length === 0) return [];
-    const stretches = chosen.map((range): Stretch => ({ from: "answers", ...range }));
+  /** Reports [from, to) of the last submit, in a submit of its own. */
+  async #fetch(from: number, to: number): Promise<Answer[]> {
+    const copies: Copied[] = [{ from: "reports", at: REPORT_BYTES * from, size: REPORT_BYTES * (to - from) }];
     const encoder = this.#gpu.device.createCommandEncoder();
-    this.#copy(encoder, stretches);
+    this.#copy(encoder, copies);
     this.#gpu.device.queue.submit([encoder.finish()]);
     this.#counts.submits++;
-    return this.#stretches(stretches);
+    return readReports(await this.#map(copies), 0, to - from);
   }
 
   /** The most probable tokens of every answer of a submit, by its index; null where none were asked for. */
@@ -98,17 +113,16 @@ export class Readback {
     return (index) => readTop(bytes, index, count);
   }
 
-  #copy(encoder: GPUCommandEncoder, stretches: readonly Stretch[]): void {
-    let at = 0;
-    for (const { from, first, count } of stretches) {
-      const bytes = count * ANSWER_BYTES;
-      encoder.copyBufferToBuffer(this.#scratch.buffers[from], first * ANSWER_BYTES, this.#staging, at, bytes);
-      at += bytes;
+  #copy(encoder: GPUCommandEncoder, copies: readonly Copied[]): void {
+    let to = 0;
+    for (const { from, at, size } of copies) {
+      encoder.copyBufferToBuffer(this.#scratch.buffers[from], at, this.#staging, to, size);
+      to += size;
     }
   }
 
-  async #map(stretches: readonly Stretch[]): Promise<ArrayBuffer> {
-    const bytes = stretches.reduce((sum, { count }) => sum + count, 0) * ANSWER_BYTES;
+  async #map(copies: readonly Copied[]): Promise<ArrayBuffer> {
+    const bytes = copies.reduce((sum, { size }) => sum + size, 0);
     if (bytes === 0) return new ArrayBuffer(0);
     try {
       await this.#staging.mapAsync(GPUMapMode.READ, 0, bytes);

@@ -1,8 +1,9 @@
 /** Passes to dispatches: plans go into one arena, one behind the other, and the list of kernels that reads them comes out. Runs nothing. */
 import { ensure } from "../errors";
-import { revealCapacity } from "../kernels/answer";
+import { type PastTokens, revealCapacity } from "../kernels/answer";
 import type { Dispatch } from "../kernels/dispatch";
 import type { Forward } from "./forward";
+import type { KeptLogits } from "./kept-logits";
 import {
   extentOf,
   type Group,
@@ -16,25 +17,23 @@ import {
 } from "./pass";
 import type { Scratch } from "./scratch";
 
-/** A stretch of the answers or of the reports that comes back. */
-export interface Stretch {
-  /** `reports` holds the revealed answers of a group, best first, the first one with their number; `answers` all of a pass, in row order. */
-  readonly from: "answers" | "reports";
-  readonly first: number;
-  readonly count: number;
-  /** Where the answers lie that the reports were chosen among: read where there are more than `count` of them. */
-  readonly chosen?: { readonly first: number; readonly count: number };
-}
-
 /** A pass, recorded. */
 export interface Recorded {
   readonly dispatches: Dispatch[];
-  readonly stretches: readonly Stretch[];
+  /** Whether all its answers come back, or what its reveals report. */
+  readonly whole: boolean;
+  /** Reveals that report, and how many answers they surely take, or are likely to. */
+  readonly reveals: number;
+  readonly room: number;
+  /** Canvas places that it answers. */
+  readonly goals: readonly number[];
   /** Where its answers lie on the device, and the index there of the one for a goal. */
   readonly answers: { readonly first: number; readonly count: number };
   readonly indexOf: (goal: number) => number;
   /** Whether the answer to row i with a goal was asked for a probe. */
   readonly probed: (i: number) => boolean;
+  /** Whether it kept its logits. */
+  readonly kept: (i: number) => boolean;
 }
 
 /** What all passes of a submit share. */
@@ -44,12 +43,11 @@ export interface Submit {
   readonly maskId: number;
 }
 
-/** Room for the reports of rules whose number is not known beforehand: a step rarely takes more, and what is beyond is read in a second copy. */
+/** Answers that a rule is taken to reveal whose number is not known beforehand: what is beyond is read in a second copy. */
 const LIKELY_REPORTS = 4;
 
 /** How many answers a rule surely takes, or is likely to. */
 function roomFor(reveal: Reveal, answers: number, likely = LIKELY_REPORTS): number {
-  if (reveal.rule === "none") return 0;
   if (reveal.rule === "all") return answers;
   const count = "count" in reveal ? reveal.count : 0;
   const surely = reveal.rule === "count" || reveal.rule === "sequential";
@@ -59,15 +57,17 @@ function roomFor(reveal: Reveal, answers: number, likely = LIKELY_REPORTS): numb
 export class Recorder {
   readonly words: Uint32Array<ArrayBuffer>;
   readonly #forward: Forward;
+  readonly #kept: KeptLogits;
   readonly #scratch: Scratch;
   #bytes = 0;
   #answers = 0;
-  #reports = 0;
+  #reveals = 0;
   /** Forwards since draws began anew. */
   draw = 0;
 
-  constructor(forward: Forward, scratch: Scratch) {
+  constructor(forward: Forward, kept: KeptLogits, scratch: Scratch) {
     this.#forward = forward;
+    this.#kept = kept;
     this.#scratch = scratch;
     this.words = new Uint32Array(scratch.arenaBytes / 4);
   }
@@ -81,7 +81,7 @@ export class Recorder {
   clear(): void {
     this.#bytes = 0;
     this.#answers = 0;
-    this.#reports = 0;
+    this.#reveals = 0;
   }
 
   /** Writes a pass's plans behind those already there and lists its dispatches. */
@@ -104,7 +104,8 @@ export class Recorder {
       filtered,
       guided: guidance !== undefined,
       biased: sampling.bias?.length ?? 0,
-      penalized: sampling.penalties !== undefined,
+      penalized: sampling.penalties === undefined ? null : pastOf(rowsAt(rows, sources)),
+      constrained: pass.allowed !== undefined,
       topped: (sampling.tops ?? 0) > 0,
     };
     for (const chunk of this.chunks(sources, guidance ? 2 : 1)) {
@@ -112,34 +113,38 @@ export class Recorder {
       const offset = place(rowsAt(rows, hidden), hidden, { first: this.#answers }, ranking);
       dispatches.push(...this.#forward.recordLogits(hidden.length, offset));
       dispatches.push(...this.#forward.recordAnswers(chunk.length, offset, options));
+      if (rows.some(({ kept }) => kept)) dispatches.push(this.#kept.record(chunk.length, offset));
       this.#answers += chunk.length;
     }
     ensure(this.#answers <= this.#scratch.capacity.answers, "bad-option", "too many answers in one submit");
-    const stretches: Stretch[] =
-      report === "all" && sources.length > 0 ? [{ from: "answers", first, count: sources.length }] : [];
+    const whole = report === "all";
+    const reveals = this.#reveals;
+    let room = 0;
     let done = 0;
     for (const group of groups) {
       const { answers, reveal: rule } = group;
       const own = sources.slice(done, done + answers);
-      const chosen = { first: first + done, count: answers };
+      const chosen = first + done;
       done += answers;
       if (rule.rule === "none" || answers === 0) continue;
       const most = revealCapacity(this.#scratch.capacity.rows);
       ensure(answers <= most, "bad-option", () => `a reveal ranks at most ${most} answers, came ${answers}; use shorter blocks`);
-      const room = report === "all" ? 0 : roomFor(rule, answers, group.likely ?? pass.likely);
-      const header = { first: chosen.first, report: this.#reports, reports: room };
-      if (room > 0) stretches.push({ from: "reports", first: this.#reports, count: room, chosen });
-      this.#reports += room;
+      const header = { first: chosen, guard: group.guard, report: whole ? undefined : this.#reveals++ };
+      if (!whole) room += roomFor(rule, answers, group.likely ?? pass.likely);
       dispatches.push(...this.#forward.recordReveal(answers, place(rowsAt(rows, own), own, header, rule)));
     }
     this.draw++;
     const goals = new Map(sources.map((i, order) => [rows[i]?.goal as number, first + order]));
     return {
       dispatches,
-      stretches,
+      whole,
+      reveals: this.#reveals - reveals,
+      room,
+      goals: [...goals.keys()],
       answers: { first, count: sources.length },
       indexOf: (goal) => goals.get(goal) as number,
       probed: (i) => rows[sources[i] as number]?.probe !== undefined,
+      kept: (i) => rows[sources[i] as number]?.kept !== undefined,
     };
   }
 
@@ -181,9 +186,15 @@ export class Recorder {
 
 const rowsAt = (rows: readonly Row[], indices: readonly number[]): Row[] => indices.map((i) => rows[i] as Row);
 
+/** What penalties count of rows. */
+function pastOf(rows: readonly Row[]): PastTokens {
+  const lengths = rows.map(({ past }) => (past ? past.limit - past.start : 0));
+  return { tokens: lengths.reduce((a, b) => a + b, 0), pairs: lengths.reduce((sum, length) => sum + length ** 2, 0) };
+}
+
 /** The reveals of a pass, each with its answers. */
-function groupsOf({ reveal, groups }: Pass, answers: number): readonly Group[] {
-  if (!groups) return [{ answers, reveal }];
+function groupsOf({ reveal, groups, guard }: Pass, answers: number): readonly Group[] {
+  if (!groups) return [{ answers, reveal, guard }];
   const covered = groups.reduce((sum, group) => sum + group.answers, 0);
   ensure(
     reveal.rule === "none" && covered === answers,

@@ -1,6 +1,6 @@
 /** Activations, key/value cache and canvas of a model: allocated once at load, reused by every pass. */
 import type { Gpu } from "../gpu/device";
-import { ANSWER_BYTES, MOST_BIASES, MOST_TOPS, PARTIAL_BYTES, statsGeometry } from "../kernels/answer";
+import { ANSWER_BYTES, MOST_BIASES, MOST_TOPS, PARTIAL_BYTES, REPORT_BYTES, statsGeometry } from "../kernels/answer";
 import { type AttentionShape, packsOf, pad32, qkvWidth } from "../kernels/layer";
 import type { ModelConfig } from "./config";
 import { planBytes } from "./pass";
@@ -66,7 +66,9 @@ const SIZES = {
   answers: (_: ModelConfig, c: Capacity) => ANSWER_BYTES * c.answers,
   tops: (_: ModelConfig, c: Capacity) => 8 * MOST_TOPS * c.answers,
   biases: () => 8 * MOST_BIASES,
-  reports: (_: ModelConfig, c: Capacity) => ANSWER_BYTES * c.answers,
+  allowed: (m: ModelConfig) => 4 * Math.ceil(m.vocabSize / 32),
+  reports: (_: ModelConfig, c: Capacity) => REPORT_BYTES * c.answers,
+  taken: (_: ModelConfig, c: Capacity) => 4 * c.answers,
   suppress: (m: ModelConfig) => 4 * m.vocabSize,
 } as const;
 

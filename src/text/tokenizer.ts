@@ -23,6 +23,8 @@ export interface Tokenizer {
   decode(ids: readonly number[], options?: { skipSpecialTokens?: boolean }): string;
   /** The vocabulary piece as readable text: a split character as `<0xE6>`, an id without a piece as `<768>`. */
   piece(id: number): string;
+  /** The vocabulary as it is stored, for automata over tokens. */
+  vocabulary(): Vocabulary;
   /** Number of ids that have a piece, the highest one + 1; the model's `vocabSize` may be larger. */
   readonly vocabSize: number;
   /** Ids of control tokens such as BOS, EOS, mask and the chat markers. */
@@ -33,6 +35,13 @@ export interface Tokenizer {
   readonly maskTokenId: number | null;
   /** Jinja source that turns messages into a prompt, or null. */
   readonly chatTemplate: string | null;
+}
+
+/** Pieces by id, and how they spell bytes: in GPT-2's alphabet, as SentencePiece does (`▁`, `<0x0A>`), or as they stand. */
+export interface Vocabulary {
+  /** Empty for special tokens, which spell nothing, and for ids without a piece. */
+  readonly pieces: readonly string[];
+  readonly encoding: "byte_level" | "byte_fallback" | "raw";
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -131,6 +140,14 @@ class CheckpointTokenizer implements Tokenizer {
     );
     // The library's clean-up joins " ." to "." after the fact, which a stream could not take back.
     return kept.length === 0 ? "" : this.inner.decode(kept, { clean_up_tokenization_spaces: false });
+  }
+
+  vocabulary(): Vocabulary {
+    const pieceOf = (id: number): string => (this.specialIds.has(id) ? "" : (this.inner.id_to_token(id) ?? ""));
+    const pieces = Array.from({ length: this.vocabSize }, (_, id) => pieceOf(id));
+    if (this.byteLevel) return { pieces, encoding: "byte_level" };
+    const spelled = pieces.some((piece) => piece.startsWith("▁") || /^<0x[0-9A-F]{2}>$/.test(piece));
+    return { pieces, encoding: spelled ? "byte_fallback" : "raw" };
   }
 
   piece(id: number): string {

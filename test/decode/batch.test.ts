@@ -64,6 +64,30 @@ describe.each(["ar", "mdlm", "block"])("%s", (name) => {
     }
   });
 
+  test("several answers to each prompt: the first is that of one alone, the others are drawn apart", async () => {
+    const drawn = { ...options, temperature: 0.9, seed: 7 };
+    const results = await model.generateBatch(PROMPTS.slice(0, 2), { ...drawn, sequences: 2 }).results;
+    expect(results).toHaveLength(4);
+    for (const i of [0, 1]) {
+      const [first, second] = results.slice(2 * i, 2 * i + 2) as [GenerationResult, GenerationResult];
+      expect(told(first)).toEqual(told(await model.generate(PROMPTS[i] as string, drawn).result));
+      expect(second.ids).not.toEqual(first.ids);
+    }
+    expect(() => model.generateBatch(PROMPTS, { ...options, sequences: 2 })).toThrow(/sequences: .*temperature/);
+    expect(() => model.generateBatch(PROMPTS, { ...drawn, sequences: 0 })).toThrow(/sequences: .*whole number/);
+  });
+
+  test.skipIf(name !== "mdlm")("a policy that keeps logits keeps those of each sequence apart", async () => {
+    const kept: GenerateOptions = {
+      genLength: 32,
+      blockLength: 16,
+      policy: { name: "klass", threshold: 0.7, divergence: 0.1, history: 1 },
+    };
+    const results = await model.generateBatch(PROMPTS.slice(0, 3), kept).results;
+    for (const [i, result] of results.entries())
+      expect(told(result)).toEqual(told(await model.generate(PROMPTS[i] as string, kept).result));
+  });
+
   test("steps tell their sequence, in order, and add up to its text", async () => {
     const batch = model.generateBatch(PROMPTS.slice(0, 3), options);
     const texts = ["", "", ""];

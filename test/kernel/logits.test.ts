@@ -1,6 +1,6 @@
 /** What changes logits before they are drawn from, and what tells them: penalties, bias, the most probable tokens; against float64 loops. */
 import { describe, expect, test } from "vitest";
-import { ANSWER_BYTES, bias, MOST_TOPS, penalize, topTokens } from "../../src/kernels/answer";
+import { ANSWER_BYTES, allow, bias, divergence, MOST_TOPS, penalize, topTokens } from "../../src/kernels/answer";
 import { readTop } from "../../src/model/pass";
 import { testGpu } from "../support/goldens";
 import {
@@ -139,4 +139,84 @@ describe("top_tokens", () => {
       expect(output!.subarray(0, MOST_TOPS * 2).every((word) => word === 0xabcdef)).toBe(true);
     }
   });
+});
+
+describe("allow", () => {
+  test.each([1, 31, 32, 33, 64, 65, 1000])(
+    "V = %i: what the bitmap leaves out has no probability, the rest is as it was",
+    async (V) => {
+      const rows = 3;
+      const logits = untouched(rows * V);
+      logits.set(normals(rows * V, V, 3));
+      const bits = Uint32Array.from({ length: Math.ceil(V / 32) }, (_, i) => Math.imul(0x9e3779b1, i + V) >>> 0);
+      const [, output] = await runKernel({ kernel: allow(V), bound: [bits, logits], rows: plainRows(rows) });
+      const want = [...logits.subarray(0, rows * V)].map((logit, i) => {
+        const id = i % V;
+        return ((bits[id >> 5]! >>> (id & 31)) & 1) === 1 ? logit : Math.fround(-1e30);
+      });
+      expect([...output!.subarray(0, rows * V)]).toEqual(want);
+      expect(firstTouched(output!, rows * V)).toBeNull();
+    },
+  );
+});
+
+describe("divergence", () => {
+  const logSumOf = (row: ArrayLike<number>): number => {
+    const peak = Math.max(...Array.from(row));
+    return peak + Math.log(Array.from(row).reduce((sum, logit) => sum + Math.exp(logit - peak), 0));
+  };
+
+  test.each([1, 3, 64, 65, 1000])(
+    "V = %i: KL from what was kept, which is then replaced; a row without a slot is left out",
+    async (V) => {
+      const slots = 5;
+      const before = 2;
+      const logits = normals(3 * V, V, 2);
+      // One id that is suppressed on both sides.
+      const kept = untouched(slots * (V + 1));
+      for (let slot = 0; slot < slots; slot++) {
+        const row = normals(V, 100 + slot, 2);
+        if (V > 2) row[1] = -1e30;
+        kept.set(row, slot * (V + 1));
+        kept[slot * (V + 1) + V] = logSumOf(row);
+      }
+      const keeps = [[4, slots], undefined, [1, slots]] as const;
+      if (V > 2) for (let i = 0; i < 3; i++) logits[i * V + 1] = -1e30;
+      const words = ANSWER_BYTES / 4;
+      const answers = new Float32Array((before + 3) * words).fill(7.5);
+      for (let i = 0; i < 3; i++) {
+        const row = logits.subarray(i * V, (i + 1) * V);
+        answers[(before + i) * words + 2] = row[0]!;
+        answers[(before + i) * words + 8] = row[0]! - logSumOf(row);
+      }
+      for (const profile of await profiles()) {
+        const rows = keeps.map((slot, i) => ({ goal: i, kept: slot }));
+        const [, keptAfter, told] = await runKernel({
+          kernel: divergence(profile, V),
+          bound: [logits, kept, answers],
+          rows,
+          header: { first: before },
+        });
+        keeps.forEach((keep, i) => {
+          const at = (before + i) * words + 10;
+          if (!keep) {
+            expect(told![at]).toBe(7.5);
+            return;
+          }
+          const row = logits.subarray(i * V, (i + 1) * V);
+          const old = kept.subarray(keep[0] * (V + 1), keep[0] * (V + 1) + V);
+          const want = reference.divergence(row, old);
+          // Terms of either sign are added: the error is that of their absolute sum.
+          expect(Math.abs(told![at]! - want)).toBeLessThanOrEqual(EPSILON * 64 * (1 + Math.log2(V + 1)) * 10);
+          expect([...keptAfter!.subarray(keep[0] * (V + 1), keep[0] * (V + 1) + V)]).toEqual([...row]);
+          expect(Math.abs(keptAfter![keep[0] * (V + 1) + V]! - logSumOf(row))).toBeLessThanOrEqual(EPSILON * 64);
+        });
+        for (const slot of [0, 2, 3]) {
+          const [from, to] = [slot * (V + 1), (slot + 1) * (V + 1)];
+          expect([...keptAfter!.subarray(from, to)]).toEqual([...kept.subarray(from, to)]);
+        }
+        expect(firstTouched(keptAfter!, slots * (V + 1))).toBeNull();
+      }
+    },
+  );
 });

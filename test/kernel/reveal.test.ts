@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { DeviceProfile } from "../../src/gpu/profile";
-import { ANSWER_BYTES, reveal } from "../../src/kernels/answer";
-import { type Reveal, readAnswers, takenOf } from "../../src/model/pass";
+import { ANSWER_BYTES, REPORT_BYTES, reveal } from "../../src/kernels/answer";
+import { type Reveal, readAnswers, readReports } from "../../src/model/pass";
 import { testGpu } from "../support/goldens";
 import { gpuProfile, type Job, MARGIN, plainRows, runJobs } from "../support/kernel";
 import * as reference from "../support/reference";
@@ -38,8 +38,9 @@ function jobOf(profile: DeviceProfile, { answers, canvas, rule }: Case): Job {
     floats.set([doubt, entropy, 0, score], at + 3);
   });
   const kernel = reveal(profile, 512);
-  const reports = new Uint32Array(16 * WORDS).fill(UNTOUCHED);
-  const bound = [words, Uint32Array.from([...canvas, ...new Array(MARGIN).fill(MASK)]), reports];
+  const reports = new Uint32Array(16 * (REPORT_BYTES / 4)).fill(UNTOUCHED);
+  const taken = new Uint32Array(8).fill(UNTOUCHED);
+  const bound = [words, Uint32Array.from([...canvas, ...new Array(MARGIN).fill(MASK)]), reports, taken];
   return { kernel, bound, rows: plainRows(answers.length), reveal: rule, header: { first: FIRST, maskId: MASK } };
 }
 
@@ -233,23 +234,45 @@ describe("limits", () => {
     expect([...written!.subarray(0, 8)]).toEqual([100, MASK, 102, MASK, 100, MASK, 102, MASK]);
   });
 
-  test.each([1, 2, 3, 8])("what is revealed is reported best first, into room for %i", async (room) => {
+  test.each([0, 1, 3])("what is revealed is reported best first, behind what %i reveals before took", async (report) => {
     const c: Case = { answers: sure([0.9, 0.2, 0.8, 0.95, 0.1]), canvas: [MASK, MASK, MASK, MASK, KNOWN], rule: best(3) };
     const job = jobOf(profiles[0]!, c);
-    const [answers, , reports] = (await runJobs([{ ...job, header: { ...job.header, report: 2, reports: room } }]))[0]!;
-    const order = [3, 0, 2].slice(0, room);
-    expect(takenOf(reports!.buffer as ArrayBuffer, 2)).toBe(3);
-    const got = readAnswers(reports!.buffer as ArrayBuffer, 2, order.length);
+    const before = [2, 0, 5].slice(0, report);
+    const taken = Uint32Array.from([...before, ...new Array<number>(8 - report).fill(UNTOUCHED)]);
+    const bound = [...job.bound.slice(0, 3), taken];
+    const [answers, , reports, counts] = (await runJobs([{ ...job, bound, header: { ...job.header, report } }]))[0]!;
+    const order = [3, 0, 2];
+    const behind = before.reduce((a, b) => a + b, 0);
+    const words = REPORT_BYTES / 4;
+    const got = readReports(reports!.buffer as ArrayBuffer, behind * REPORT_BYTES, order.length);
     expect(got.map(({ id, revealed }) => [id, revealed])).toEqual(order.map((i) => [100 + i, true]));
-    expect(got).toEqual(order.map((i) => readAnswers(answers!.buffer as ArrayBuffer, FIRST + i, 1)[0]));
-    const outside = [...reports!.subarray(0, 2 * WORDS), ...reports!.subarray((2 + order.length) * WORDS)];
+    expect(got).toEqual(order.map((i) => readAnswers(answers!.buffer as ArrayBuffer, (FIRST + i) * ANSWER_BYTES, 1)[0]));
+    const outside = [...reports!.subarray(0, behind * words), ...reports!.subarray((behind + order.length) * words)];
     expect(outside.every((word) => word === UNTOUCHED)).toBe(true);
+    expect([...counts!]).toEqual([...before, 3, ...new Array<number>(7 - report).fill(UNTOUCHED)]);
   });
 
-  test("where nothing is open, none is told", async () => {
+  test("where nothing is open, none is told; without a report nothing is written", async () => {
     const job = jobOf(profiles[0]!, { answers: sure([0.9, 0.2]), canvas: [KNOWN, KNOWN], rule: best(1) });
-    const [, , reports] = (await runJobs([{ ...job, header: { ...job.header, report: 1, reports: 1 } }]))[0]!;
-    expect(takenOf(reports!.buffer as ArrayBuffer, 1)).toBe(0);
+    const [told, silent] = await runJobs([{ ...job, header: { ...job.header, report: 0 } }, job]);
+    expect(told![3]![0]).toBe(0);
+    for (const array of [told![2]!, silent![2]!, silent![3]!]) expect([...array].every((word) => word === UNTOUCHED)).toBe(true);
+  });
+
+  test.each([
+    ["a mask within it", [3, 6], true],
+    ["masks beside it", [4, 6], false],
+    ["an empty one", [3, 3], false],
+  ] as const)("a guard with %s", async (_, guard, holds) => {
+    const canvas = [MASK, MASK, KNOWN, MASK, KNOWN, KNOWN, MASK];
+    for (const profile of profiles) {
+      const job = jobOf(profile, { answers: sure([0.9, 0.8]), canvas, rule: { rule: "all" } });
+      const [answers, written, , taken] = (await runJobs([{ ...job, header: { ...job.header, guard, report: 0 } }]))[0]!;
+      expect([...written!.subarray(0, 2)]).toEqual(holds ? [MASK, MASK] : [100, 101]);
+      expect(taken![0]).toBe(holds ? 0 : 2);
+      const read = readAnswers(answers!.buffer as ArrayBuffer, FIRST * ANSWER_BYTES, 2);
+      expect(read.map(({ revealed }) => revealed)).toEqual([!holds, !holds]);
+    }
   });
 
   test("the order of the answers does not matter", async () => {

@@ -171,15 +171,36 @@ describe("reports", () => {
     ["a count", best(3), 3, 1],
     ["all", { rule: "all" } as Reveal, 20, 1],
     ["a threshold that takes few", { rule: "threshold", bound: 1, strict: false, metric: "confidence" } as Reveal, 4, 1],
-    // More than there is room for: all answers are fetched, in a second readback.
-    ["a threshold that takes all", { rule: "threshold", bound: 0, strict: false, metric: "confidence" } as Reveal, 4 + n, 2],
-  ])("%s: the revealed answers alone, as if all came back", async (_, reveal, answersRead, readbacks) => {
+    // More than there is room for: the others are fetched in a second readback.
+    ["a threshold that takes all", { rule: "threshold", bound: 0, strict: false, metric: "confidence" } as Reveal, 16, 2],
+  ])("%s: the revealed answers alone, as if all came back", async (_, reveal, reports, readbacks) => {
     const all = await read({ rows: rowsOf(n), reveal });
     const few = await read({ rows: rowsOf(n), reveal, report: "revealed" });
     const want = all.answers.filter(({ revealed }) => revealed);
     expect([...few.answers].sort((a, b) => a.goal - b.goal)).toEqual(want);
     expect(all.bytes).toBe(n * 48);
-    expect([few.bytes, few.readbacks]).toEqual([answersRead * 48, readbacks]);
+    expect([few.bytes, few.readbacks]).toEqual([4 + reports * 32, readbacks]);
+  });
+
+  test("passes of one submit share the room: what each revealed, though one took more than it was likely to", async () => {
+    engine.writeCanvas(0, canvas);
+    const before = { ...engine.counts };
+    const rows = rowsOf(n);
+    const pass = (bound: number, likely: number): Pass => ({
+      rows,
+      reveal: { rule: "threshold", bound, strict: false, metric: "confidence" },
+      report: "revealed",
+      likely,
+    });
+    const results = await engine.run([pass(1, 1), { ...pass(0, 14), guard: [4, 5] }, pass(0, 14), pass(0, 1)], SAMPLING, MASK);
+    const goals = results.map(({ answers }) => answers.map(({ goal }) => goal).sort((a, b) => a - b));
+    // The first reveals its best; the second waits for place 4, unless that was it; the last finds nothing.
+    const [first] = goals[0] as [number];
+    expect(goals[0]).toHaveLength(1);
+    const rest = range(4, n).filter((place) => place !== first);
+    expect(goals.slice(1)).toEqual(first === 4 ? [rest, [], []] : [[], rest, []]);
+    expect(engine.counts.readbacks - before.readbacks).toBe(1);
+    expect(engine.counts.bytesRead - before.bytesRead).toBe(4 * 4 + n * 32);
   });
 
   test("a pass that reveals nothing reads nothing back", async () => {

@@ -64,6 +64,6 @@ export async function answersOf(questions: readonly Question[]): Promise<Answer[
     const rows = questions[i]!.logits.length / questions[i]!.vocabSize;
     const outside = [...output.subarray(0, words), ...output.subarray((rows + 1) * words)];
     if (outside.some((word) => word !== 0xabcdef)) throw new Error("row_answer: wrote outside of its rows' answers");
-    return readAnswers(output.buffer as ArrayBuffer, 1, rows, (row) => questions[i]!.probes?.[row] !== undefined);
+    return readAnswers(output.buffer as ArrayBuffer, ANSWER_BYTES, rows, (row) => questions[i]!.probes?.[row] !== undefined);
   });
 }

@@ -222,6 +222,16 @@ export function log_probability(logits: readonly number[], id: number): number {
   return logits[id]! - peak - Math.log(sum);
 }
 
+/** KL in nats of the distribution of one row of logits from that of another, over what neither suppresses. */
+export function divergence(logits: Numbers, before: Numbers): number {
+  const [now, was] = [Array.from(logits), Array.from(before)];
+  return now.reduce((sum, logit, id) => {
+    if (logit <= SUPPRESSED) return sum;
+    const p = log_probability(now, id);
+    return sum + Math.exp(p) * (p - log_probability(was, id));
+  }, 0);
+}
+
 /** 1 / confidence − 1 of a chosen id: under the raw distribution, or under the tempered one over the ids `kept`. */
 export function row_answer(
   logits: readonly number[],

@@ -1,7 +1,9 @@
 /** Every row of the kernel table × constants that an engine compiles for a configuration, as `model/forward.ts` lists them. */
 import type { DeviceProfile } from "../../src/gpu/profile";
 import {
+  allow,
   bias,
+  divergence,
   guide,
   penalize,
   reveal,
@@ -69,6 +71,8 @@ export function plainKernels(profile: DeviceProfile, m: Sizes): Kernel[] {
     suppress(m.vocabSize, 1),
     penalize(profile, m.vocabSize),
     bias(m.vocabSize, 1),
+    allow(m.vocabSize),
+    divergence(profile, m.vocabSize),
     topTokens(profile, m.vocabSize),
     sampleCutoff(lanes, m.vocabSize),
     rowStats(geometry, m.vocabSize, false),

@@ -84,7 +84,10 @@ describe("the same forwards, tokens and values however many passes go in one sub
         };
         const make: Made = (context) => maskedDiffusion(context, options);
         const runs = await compare(make, () => canvasOf(promptLength, blockLength * blocks), modelOf(seed, stops), stops);
-        if (scheduled(selection) && selection.rule !== "dynamic") for (const { dropped } of runs) expect(dropped).toEqual([]);
+        // Behind a stop id at most the next block's first pass, and none of a schedule otherwise.
+        const most = stops && earlyStop ? 1 : 0;
+        if (scheduled(selection) && selection.rule !== "dynamic")
+          for (const { dropped } of runs) expect(dropped.length).toBeLessThanOrEqual(most);
       }),
       { numRuns: 150, seed: 3 },
     );
@@ -144,7 +147,7 @@ describe("masked diffusion of 16 places in one block", () => {
 
   test.each([
     [16, 8],
-    [5, 3],
+    [5, 2],
     [1, 1],
   ])("a schedule of %i passes takes %i submits, none for nothing", async (steps, submits) => {
     const { engine, forwards, dropped } = await run({ rule: "schedule", ...confidence }, (masks) => lladaSchedule(masks, steps));
@@ -154,7 +157,7 @@ describe("masked diffusion of 16 places in one block", () => {
   test("a pass behind one that took all is dropped: it is no forward, and the canvas is what it was", async () => {
     const all: Selection = { rule: "threshold", threshold: 0, strict: false, ...confidence };
     const { engine, forwards, dropped, canvas } = await run(all, null);
-    expect([forwards.length, dropped.length, engine.submits]).toEqual([1, 1, [2]]);
+    expect([forwards.length, dropped.length, engine.submits]).toEqual([1, 2, [3]]);
     expect(engine.canvas).toEqual(canvas.tokens);
   });
 
@@ -180,5 +183,46 @@ describe("masked diffusion of 16 places in one block", () => {
     expect([forwards.length, dropped.length]).toEqual([2, 0]);
     expect(canvas.masks(5, 9)).toEqual([]);
     expect(canvas.masks(9, 13)).toHaveLength(4);
+  });
+});
+
+describe("the next block's first pass, planned behind the last of a block", () => {
+  const all: Selection = { rule: "threshold", threshold: 0, strict: false, ...confidence };
+  const run = (
+    cache: MaskedDiffusionOptions["cache"],
+    options: { slots?: number; model?: FakeModel; selection?: Selection } = {},
+  ) => {
+    const { slots, model = hashed(1), selection = all } = options;
+    const settings = { blockLength: 4, cache, shift: false, selection, schedule: null, earlyStop: false, guidance: 0 };
+    return drive((context) => maskedDiffusion({ ...context, passesPerSubmit: 2 }, settings), canvasOf(5, 24), {
+      model,
+      ...(slots === undefined ? {} : { slots }),
+    });
+  };
+
+  test.each(["none", "prefix", "dual", "vicinity"] as const)(
+    "cache %s: blocks that take one pass take half a submit each",
+    async (cache) => {
+      const { engine, forwards } = await run(cache);
+      expect(forwards).toHaveLength(6);
+      // The first block is not known to take one pass only.
+      expect(engine.submits.length).toBeLessThanOrEqual(4);
+    },
+  );
+
+  test("it has cache rows of its own, where there are as many; without room it waits", async () => {
+    const slotsOf = ({ ran }: Driven): number => Math.max(...ran.flatMap(({ rows }) => rows.map(({ slot }) => slot)));
+    const [roomy, tight, none] = await Promise.all([run("dual"), run("dual", { slots: 29 }), run("none", { slots: 29 })]);
+    expect([slotsOf(roomy), slotsOf(tight), slotsOf(none)]).toEqual([57, 28, 28]);
+    expect(tight.engine.submits.length).toBeGreaterThan(none.engine.submits.length);
+    expect(told(tight)).toEqual(told(roomy));
+  });
+
+  test("a block that needs another pass finds its keys and values where they were", async () => {
+    const selection: Selection = { rule: "threshold", threshold: 0.6, strict: false, ...confidence };
+    for (let seed = 0; seed < 40; seed++) {
+      const [ahead, apart] = await Promise.all([29, 4096].map((slots) => run("dual", { slots, selection, model: hashed(seed) })));
+      expect(told(ahead as Driven)).toEqual(told(apart as Driven));
+    }
   });
 });

@@ -140,11 +140,15 @@ function probed(guess: Guess, state: number, { goal, probe }: Row): Guess & { re
   return { ...guess, probe: Math.log(share) };
 }
 
+/** How far the guess has moved: not at all from the same state, else by a hash of both. */
+const moved = (state: number, before: number | undefined): number => (state === before ? 0 : unit(mix(state, before ?? 0, 6)));
+
 /** Hashes of cached states [start, limit), each from the one before. */
 function views(cache: ReadonlyMap<number, number>): (start: number, limit: number) => number {
   const chains = new Map<number, number[]>();
   return (start, limit) => {
-    const chain = chains.get(start) ?? [start];
+    // Where in the cache they lie does not matter.
+    const chain = chains.get(start) ?? [0];
     chains.set(start, chain);
     for (let slot = start + chain.length - 1; slot < limit; slot++) {
       const state = cache.get(slot);
@@ -172,6 +176,8 @@ export class FakeEngine {
   /** Passes of each submit. */
   readonly submits: number[] = [];
   readonly #model: FakeModel;
+  /** States behind the logits that rows kept, by slot. */
+  readonly #kept = new Map<number, number>();
   readonly #caches: [Map<number, number>, Map<number, number>] = [new Map(), new Map()];
 
   constructor(model: FakeModel, { slots = 4096, maxRows = 4096 } = {}) {
@@ -226,10 +232,17 @@ export class FakeEngine {
     const states = this.states(rows);
     const candidates = rows.flatMap((row, i) => {
       const { goal } = row;
-      return goal === null ? [] : [{ goal, ...probed(this.#model(states[i] as number, goal), states[i] as number, row) }];
+      if (goal === null) return [];
+      const state = states[i] as number;
+      const guess = { goal, ...probed(this.#model(state, goal), state, row) };
+      if (!row.kept) return [guess];
+      const divergence = moved(state, this.#kept.get(row.kept[0]));
+      this.#kept.set(row.kept[0], state);
+      return [{ ...guess, divergence }];
     });
     const open = candidates.filter(({ goal }) => this.canvas[goal] === maskId);
-    const chosen = new Set(taken(open, reveal));
+    const guarded = pass.guard !== undefined && this.canvas.slice(...pass.guard).includes(maskId);
+    const chosen = new Set(guarded ? [] : taken(open, reveal));
     for (const { goal, id } of open) if (chosen.has(goal)) this.canvas[goal] = id;
     this.ran.push({ ...pass, before, states, revealed: [...chosen].sort((a, b) => a - b) });
     const told = pass.report === "revealed" ? candidates.filter(({ goal }) => chosen.has(goal)) : candidates;
@@ -273,7 +286,11 @@ export async function drive(
   const stops = new Set(stopIds);
   const options = { canvas, sampling: GREEDY, stopIds: stops, signal };
   const progress: Progress[] = [];
-  for await (const step of runDecoder(engine as unknown as Engine, decoder({ canvas, stopIds: stops, maxRows }), options)) {
+  for await (const step of runDecoder(
+    engine as unknown as Engine,
+    decoder({ canvas, stopIds: stops, maxRows, slots }),
+    options,
+  )) {
     progress.push(step);
     onProgress?.(step, engine);
   }

@@ -70,10 +70,14 @@ describe("autoregressive", () => {
     expect((await run(8, 1, { maxRows: 4 })).ran.map(brief).at(-1)).toBe("prefill [4,8) sees causal 7→8");
   });
 
-  test("the first token after the prefill comes alone, then tokensPerSubmit at a time, at the end what is left", async () => {
-    expect((await run(3, 12)).engine.submits).toEqual([1, 1, 4, 4, 2]);
+  test("the first token comes alone, then twice tokensPerSubmit, then so many at a time, at the end what is left", async () => {
+    expect((await run(3, 12)).engine.submits).toEqual([1, 8, 3]);
+    expect((await run(3, 33)).engine.submits).toEqual([1, 8, 4, 4, 4, 4, 4, 4]);
+    expect((await run(3, 36)).engine.submits).toEqual([1, 8, 4, 4, 4, 4, 4, 7]);
+    expect((await run(3, 8)).engine.submits).toEqual([1, 7]);
+    expect((await run(3, 2)).engine.submits).toEqual([1, 1]);
     expect((await run(3, 12, { tokensPerSubmit: 1 })).engine.submits).toEqual(new Array<number>(12).fill(1));
-    expect((await run(3, 12, { tokensPerSubmit: 100 })).engine.submits).toEqual([1, 1, 10]);
+    expect((await run(3, 12, { tokensPerSubmit: 100 })).engine.submits).toEqual([1, 11]);
   });
 });
 

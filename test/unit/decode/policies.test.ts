@@ -10,7 +10,7 @@ import { editing } from "../../../src/decode/policies/editing";
 import { endsLast, eosLast } from "../../../src/decode/policies/eos-last";
 import { firstHitting } from "../../../src/decode/policies/first-hitting";
 import { hierarchicalPicks, hierarchicalRemask, remaskingWrites } from "../../../src/decode/policies/hierarchical";
-import { divergence, Settling } from "../../../src/decode/policies/klass";
+import { klass, Settling } from "../../../src/decode/policies/klass";
 import { nearTies } from "../../../src/decode/policies/near-ties";
 import { p2 } from "../../../src/decode/policies/path-planning";
 import { pipelined } from "../../../src/decode/policies/pipelined";
@@ -219,30 +219,28 @@ describe("credit", () => {
 });
 
 describe("KLASS", () => {
-  test("the divergence of two outcomes is that of Bernoulli distributions, and stays resolved where p rounds to 1", () => {
-    for (const [p, q] of [
-      [0.9, 0.8],
-      [0.5, 0.5],
-      [0.99, 0.2],
-    ] as const) {
-      const expected = p * Math.log(p / q) + (1 - p) * Math.log((1 - p) / (1 - q));
-      expect(divergence(1 / p - 1, 1 / q - 1)).toBeCloseTo(expected, 12);
-    }
-    expect(divergence(1e-20, 1e-3)).toBeCloseTo(Math.log(1.001), 9);
-    expect(divergence(0, 1e-3)).toBeCloseTo(Math.log(1.001), 9);
-  });
-
-  test("confident and calm for two passes is revealed; else the best alone; a new proposal starts anew", () => {
+  test("confident and calm for two passes is revealed; else the best alone; one that moved starts anew", () => {
     const rule = new Settling({ threshold: 0.9, divergence: 0.01, history: 2 });
     const pass = (...answers: readonly Answer[]) => rule.choose({ masked: answers }).map(({ place }) => place);
-    const of = (goal: number, c: number, id = 7) => answer(goal, c, { id });
+    const of = (goal: number, c: number, divergence = 0.001) => answer(goal, c, { divergence });
+    // In a place's first pass its slot holds another's logits: however near, it does not count.
     expect(pass(of(0, 0.92), of(1, 0.91), of(2, 0.5), of(3, 0.95))).toEqual([3]);
     expect(pass(of(0, 0.92), of(1, 0.91), of(2, 0.5))).toEqual([0]);
     // Second calm pass for 1; 2 is calm but not confident.
     expect(pass(of(1, 0.912), of(2, 0.5), of(4, 0.99))).toEqual([1]);
     // 4 was new one pass ago, 5 is new: neither is calm for two, so the best goes.
     expect(pass(of(2, 0.5), of(4, 0.99), of(5, 0.98))).toEqual([4]);
-    expect(pass(of(2, 0.95), of(5, 0.98, 8))).toEqual([5]);
+    // 2 is confident now, and has been calm twice; 5 moved as far as the bound.
+    expect(pass(of(2, 0.95), of(5, 0.98, 0.01))).toEqual([2]);
+    expect(pass(of(5, 0.93), of(6, 0.97, 0))).toEqual([6]);
+    expect(pass(of(5, 0.93), of(7, 0.99))).toEqual([5]);
+  });
+
+  test("each place of a block has a slot of its own, as many as a block is long", async () => {
+    const { ran } = await masked(ruleOf(klass, { threshold: 0.5, divergence: 1, history: 1 }));
+    const kept = ran.flatMap(({ rows }) => rows.flatMap((row) => (row.goal === null ? [] : [[row.goal, row.kept] as const])));
+    expect(kept.length).toBeGreaterThan(0);
+    for (const [goal, slot] of kept) expect(slot).toEqual([(goal - 5) % 8, 8]);
   });
 });
 

@@ -16,18 +16,19 @@ const arCanvas = (length: number): Canvas => new Canvas(prompt(length), length, 
 const THRESHOLD = { rule: "threshold", threshold: 0.5, strict: false, metric: "confidence" } as const;
 
 describe("passes planned ahead of a stop id", () => {
-  // P = 3: the prefill answers place 3, the submits after it answer 4 | 5 6 7 8 | 9 10.
+  // P = 3: the prefill answers place 3, the submits after it answer 4 … 11 | 12 … 15 | 16 … 20.
   test.each([
     [3, 1, 0],
-    [4, 2, 0],
-    [5, 3, 3],
-    [6, 4, 2],
-    [8, 6, 0],
-    [9, 7, 1],
-    [10, 8, 0],
+    [4, 2, 7],
+    [7, 5, 4],
+    [11, 9, 0],
+    [12, 10, 3],
+    [15, 13, 0],
+    [16, 14, 4],
+    [20, 18, 0],
   ])("stop id at place %i: %i forwards count, %i are dropped", async (place, counted, dropped) => {
     const model = saying(new Map([[place, EOS]]));
-    const run = await drive(greedy(8), arCanvas(3), { model, stopIds: [EOS] });
+    const run = await drive(greedy(18), arCanvas(3), { model, stopIds: [EOS] });
     expect(run.forwards).toHaveLength(counted);
     expect(run.dropped).toHaveLength(dropped);
     expect(run.dropped.every(({ revealed }) => revealed.length === 0)).toBe(true);
