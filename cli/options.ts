@@ -1,4 +1,5 @@
 /** Options that commands share, and their values out of text. A wrong value is `bad-option`; commander finds unknown ones. */
+import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { type GenerateOptions, POLICY_NAMES, RidgepointError } from "../src/index";
 import type { AdapterChoice } from "./chromium.mjs";
@@ -116,6 +117,9 @@ const NUMBERS = [
   ["--top-p", "topP", "1 is off"],
   ["--min-p", "minP", "0 is off"],
   ["--seed", "seed", "of the sampling"],
+  ["--repetition-penalty", "repetitionPenalty", "above 1: tokens that are there already become less likely"],
+  ["--presence-penalty", "presencePenalty", "taken off the logit of every token of the answer"],
+  ["--frequency-penalty", "frequencyPenalty", "taken off for each time that it stands there"],
 ] as const;
 
 /** Decoding options as words; the engine knows which words there are. */
@@ -147,8 +151,42 @@ export function withDecodingOptions(command: Command): Command {
       "--speculate <kind[:key=value,...]>",
       "guess tokens and check them: prompt-lookup, self; with --draft-model (generate): draft, guide",
     )
+    .option("--logit-bias <id=value,...>", "added to the logits of token ids")
+    .option("--json-schema <file>", "autoregressive: the answer is a JSON document that fits the schema in the file")
+    .option("--regex <pattern>", "autoregressive: the answer matches the regular expression")
+    .option("--grammar <file>", "autoregressive: the answer is a word of the EBNF grammar in the file, whose first rule is root")
     .option("--policy <name[:key=value,...]>", `decoding policy: ${POLICY_NAMES.join(", ")}`)
     .option("--stop <text>", "stop string; may be given again", (text, before: string[] = []) => [...before, text]);
+}
+
+/** `ID=NUMBER,ID=NUMBER`. */
+export function parseLogitBias(text: string): Record<number, number> {
+  const flag = "--logit-bias";
+  const pairs = text.split(",").map((pair) => pair.split("="));
+  if (pairs.some((pair) => pair.length !== 2))
+    throw new RidgepointError("bad-option", `${flag}: expected ID=NUMBER,ID=NUMBER, got "${text}"`);
+  const bias = new Map(pairs.map(([id = "", value = ""]) => [parseId(flag, id), parseNumber(`${flag} ${id.trim()}`, value)]));
+  if (bias.size < pairs.length) throw new RidgepointError("bad-option", `${flag}: an id is named twice in "${text}"`);
+  return Object.fromEntries(bias);
+}
+
+/** What the answer must be: at most one of the three flags. */
+function constraintOf({ jsonSchema, regex, grammar }: Readonly<Record<string, unknown>>): GenerateOptions["constraint"] {
+  const given = [
+    ...(jsonSchema === undefined ? [] : [{ jsonSchema: readText("--json-schema", String(jsonSchema)) }]),
+    ...(regex === undefined ? [] : [{ regex: String(regex) }]),
+    ...(grammar === undefined ? [] : [{ grammar: readText("--grammar", String(grammar)) }]),
+  ];
+  if (given.length > 1) throw new RidgepointError("bad-option", "expected one of --json-schema, --regex, --grammar; got several");
+  return given[0];
+}
+
+function readText(flag: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new RidgepointError("bad-option", `${flag}: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** A policy's name, and its numbers after a colon: `hierarchical:threshold=0.9,low=0.3`. */
@@ -188,5 +226,8 @@ export function decodingOptions(flags: Readonly<Record<string, unknown>>): Gener
   }
   if (flags.speculate !== undefined) options.speculate = parseSpeculate(String(flags.speculate));
   if (flags.policy !== undefined) options.policy = parsePolicy(String(flags.policy));
+  if (flags.logitBias !== undefined) options.logitBias = parseLogitBias(String(flags.logitBias));
+  const constraint = constraintOf(flags);
+  if (constraint) options.constraint = constraint;
   return options;
 }

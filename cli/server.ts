@@ -72,7 +72,7 @@ export class PageServer {
     this.#server = server;
     this.#options = options;
     const connect = options.connect?.length ? `; connect-src 'self' ${options.connect.join(" ")}` : "";
-    this.#policy = `default-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:${connect}`;
+    this.#policy = `default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:${connect}`;
     server.on("request", (request, response) => void this.#answer(request, response));
   }
 

@@ -1,6 +1,6 @@
 /** `generate`: an answer, streamed to stdout as it becomes known. */
 import type { Command } from "commander";
-import { type GenerateOptions, type GenerationResult, type Prompt, RidgepointError } from "../../src/index";
+import { type BatchOptions, type GenerateOptions, type GenerationResult, type Prompt, RidgepointError } from "../../src/index";
 import { deviceCard } from "../device-card";
 import { formatNs, formatNumber } from "../format";
 import { type ModelSpec, parseModel } from "../models";
@@ -8,7 +8,9 @@ import {
   type CommonFlags,
   decodingOptions,
   parseCanvas,
+  parseCount,
   parseIds,
+  parseNumber,
   sessionOptions,
   withBrowserOptions,
   withDecodingOptions,
@@ -18,30 +20,33 @@ import { withSession } from "../session";
 
 interface GenerateFlags extends CommonFlags {
   readonly model: string;
-  readonly prompt?: string;
-  readonly chat?: string | true;
+  readonly prompt?: readonly string[];
+  /** true where it is given without a text. */
+  readonly chat?: true | readonly string[];
   readonly promptIds?: string;
   readonly canvas?: string;
   readonly trace?: boolean;
   readonly draftModel?: string;
+  readonly sequences: string;
+  readonly logprobs?: string;
 }
 
-/** The prompt the flags ask for; exactly one of its forms must be given. */
-function promptOf({ prompt, chat, promptIds, canvas }: GenerateFlags): Prompt {
-  const forms: Prompt[] = [];
-  if (typeof chat === "string") forms.push([{ role: "user", content: chat }]);
-  if (prompt !== undefined) forms.push(chat === true ? [{ role: "user", content: prompt }] : prompt);
-  if (promptIds !== undefined) forms.push({ ids: parseIds("--prompt-ids", promptIds) });
-  if (canvas !== undefined) forms.push({ canvas: parseCanvas("--canvas", canvas) });
-  const [form] = forms;
-  if (forms.length !== 1 || form === undefined) {
-    const got = forms.length === 0 ? "none" : `${forms.length} of them`;
+/** The prompts the flags ask for: texts through --prompt or --chat, as often as they are given, or one of ids. */
+function promptsOf({ prompt = [], chat = [], promptIds, canvas }: GenerateFlags): [Prompt, ...Prompt[]] {
+  const turn = (content: string): Prompt => [{ role: "user", content }];
+  const forms: Prompt[][] = [chat === true ? [] : chat.map(turn), prompt.map((text) => (chat === true ? turn(text) : text))];
+  if (promptIds !== undefined) forms.push([{ ids: parseIds("--prompt-ids", promptIds) }]);
+  if (canvas !== undefined) forms.push([{ canvas: parseCanvas("--canvas", canvas) }]);
+  const given = forms.filter(({ length }) => length > 0);
+  const [[first, ...more] = []] = given;
+  if (given.length !== 1 || first === undefined) {
+    const got = given.length === 0 ? "none" : `${given.length} of them`;
     throw new RidgepointError(
       "bad-option",
       `expected one of --prompt TEXT, --chat TEXT, --prompt-ids IDS, --canvas IDS; got ${got}`,
     );
   }
-  return form;
+  return [first, ...more];
 }
 
 /** New ids of a result: for diffusion the whole canvas after the prompt, of which an infill canvas has only its leading given ids. */
@@ -67,8 +72,13 @@ function summary(result: GenerationResult): string {
 }
 
 async function generate(flags: GenerateFlags & Readonly<Record<string, unknown>>): Promise<void> {
-  const prompt = promptOf(flags);
-  const options = { ...decodingOptions(flags), ...(flags.trace && { trace: true }) };
+  const [prompt, ...more] = promptsOf(flags);
+  const logprobs = flags.logprobs === undefined ? {} : { logprobs: parseNumber("--logprobs", flags.logprobs) };
+  if ("logprobs" in logprobs && !flags.json)
+    throw new RidgepointError("bad-option", "--logprobs: they stand in the document; expected --json too, got none");
+  const options = { ...decodingOptions(flags), ...logprobs, ...(flags.trace && { trace: true }) };
+  const sequences = parseCount("--sequences", flags.sequences);
+  if (more.length > 0 || sequences > 1) return generateBatch(flags, { prompts: [prompt, ...more], sequences, options });
   const spec = await parseModel(flags.model);
   const other = await draftModelOf(flags, options);
   await withSession(sessionOptions(flags), [spec, ...(other ? [other] : [])], async (session) => {
@@ -110,6 +120,40 @@ async function generate(flags: GenerateFlags & Readonly<Record<string, unknown>>
   });
 }
 
+interface BatchJob {
+  readonly prompts: readonly Prompt[];
+  /** Answers to each. */
+  readonly sequences: number;
+  readonly options: GenerateOptions;
+}
+
+/** Several answers together, printed when all are done. */
+async function generateBatch(flags: GenerateFlags, { prompts, sequences, options }: BatchJob): Promise<void> {
+  for (const name of ["trace", "draftModel"] as const) {
+    if (flags[name] !== undefined)
+      throw new RidgepointError(
+        "bad-option",
+        `${name === "trace" ? "--trace" : "--draft-model"}: for one answer; give one prompt`,
+      );
+  }
+  const spec = await parseModel(flags.model);
+  await withSession(sessionOptions(flags), [spec], async (session) => {
+    const { info, load, hasTokenizer } = await session.load(spec, { sequences: prompts.length * sequences });
+    const asked: BatchOptions = { ...options, sequences };
+    const { results, wallNs } = await session.call("generateBatch", { prompts, options: asked });
+    const told = results.map((result, i) => ({ prompt: Math.floor(i / sequences), sequence: i % sequences, ...result }));
+    if (flags.json) {
+      const head = { schema: SCHEMA, command: "generate", device: session.device };
+      printDocument({ ...head, model: { name: flags.model, ...info }, load, wallNs, results: told });
+      return;
+    }
+    for (const { text, ids } of results) print(`${hasTokenizer ? text : ids.join(",")}\n\n`);
+    const tokens = results.reduce((sum, { usage }) => sum + usage.completionTokens, 0);
+    const rate = formatNumber((tokens * 1e9) / wallNs);
+    say(`${deviceCard(session.device)}${results.length} answers, ${tokens} tokens in ${formatNs(wallNs)} (${rate} tok/s)`);
+  });
+}
+
 /** The other model of a speculation, which is given exactly where one is needed. */
 async function draftModelOf({ draftModel }: GenerateFlags, { speculate }: GenerateOptions): Promise<ModelSpec | null> {
   const needed = speculate?.kind === "draft" || speculate?.kind === "guide";
@@ -122,15 +166,24 @@ async function draftModelOf({ draftModel }: GenerateFlags, { speculate }: Genera
   );
 }
 
+/** Collects what an option that may be given again is given. */
+const again = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
 /** Adds the command to the program. */
 export function registerGenerate(program: Command): void {
   withDecodingOptions(withBrowserOptions(program.command("generate").description("answer a prompt")))
     .option("--model <model>", "the model", "builtin:ar")
-    .option("--prompt <text>", "text, as it is")
-    .option("--chat [text]", "a user's message, through the model's chat template (with --prompt: that text)")
+    .option("--prompt <text>", "text, as it is; may be given again: the answers are made together", again)
+    .option(
+      "--chat [text]",
+      "a user's message, through the model's chat template (with --prompt: that text); may be given again",
+      again,
+    )
     .option("--prompt-ids <ids>", "token ids, separated by commas")
     .option("--canvas <ids>", "token ids and _ for each place to be filled, separated by commas")
     .option("--draft-model <model>", "the other model of --speculate draft or guide")
+    .option("--sequences <n>", "answers to each prompt, made together; they differ above temperature 0", "1")
+    .option("--logprobs <n>", "log-probabilities of the answer's tokens, and of the n most probable beside each (with --json)")
     .option("--trace", "record the rows and reveals of every forward (with --json)")
     .action(generate);
 }

@@ -1,5 +1,5 @@
 /** Commands on models: against golden logits, recorded decodings, known token ids and the embedded family. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readSafetensors } from "../../src/formats/safetensors";
@@ -164,6 +164,52 @@ describe("generate", () => {
     const { stdout, status } = await run(args);
     expect(status).toBe(0);
     expect(stdout.trimEnd()).toBe((await document(args)).text.trimEnd());
+  });
+
+  test("an answer that must fit a schema or an expression does", async () => {
+    const schema = join(temporaryFolder(), "schema.json");
+    writeFileSync(
+      schema,
+      JSON.stringify({
+        type: "object",
+        properties: { pages: { type: "integer", minimum: 0, maximum: 99 } },
+        required: ["pages"],
+      }),
+    );
+    const args = ["generate", "--model", "builtin:ar", "--chat", question];
+    const fitting = await document([...args, "--json-schema", schema]);
+    expect(JSON.parse(fitting.text)).toEqual({ pages: expect.any(Number) });
+    expect(fitting.finishReason).toBe("stop");
+    expect((await document([...args, "--regex", "#### [0-9]{2}"])).text).toMatch(/^#### \d\d$/);
+  });
+
+  test("several prompts and several answers to each, made together; the first is that of one alone", async () => {
+    const drawn = [
+      "--temperature",
+      "1",
+      "--seed",
+      "3",
+      "--max-new-tokens",
+      "12",
+      "--logprobs",
+      "2",
+      "--repetition-penalty",
+      "1.1",
+    ];
+    const args = ["generate", "--model", "builtin:ar"];
+    const alone = await document([...args, "--chat", question, ...drawn]);
+    expect(alone.logprobs).toHaveLength(alone.ids.length);
+    for (const { top } of alone.logprobs) expect(top).toHaveLength(2);
+    const { results } = await document([...args, "--chat", question, "--chat", "Tell a story.", "--sequences", "2", ...drawn]);
+    const told = results.map(({ prompt, sequence }: { prompt: number; sequence: number }) => [prompt, sequence]);
+    expect(told).toEqual([
+      [0, 0],
+      [0, 1],
+      [1, 0],
+      [1, 1],
+    ]);
+    expect(results[0].ids).toEqual(alone.ids);
+    expect(results[1].ids).not.toEqual(alone.ids);
   });
 
   test("a canvas is filled round what is given", async () => {

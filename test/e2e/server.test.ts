@@ -46,7 +46,7 @@ test("pages and models, with their types and a strict policy", async () => {
   expect(await page.text()).toBe("<p>page</p>");
   expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
   expect(page.headers.get("content-security-policy")).toBe(
-    "default-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:",
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:",
   );
   expect((await fetch(`${server!.origin}/models/prompts.jsonl`)).status).toBe(200);
   expect((await fetch(`${server!.origin}/models/`)).status).toBe(404);
