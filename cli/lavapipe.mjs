@@ -6,12 +6,16 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** Vulkan in the GPU process, whose sandbox would keep it from the driver's files. */
+/**
+ * Vulkan in the GPU process, whose sandbox would keep it from the driver's files. The watchdog would end that process, and with it the
+ * adapter, when its start or a kernel's compilation takes seconds on a busy machine.
+ */
 export const LAVAPIPE_FLAGS = [
   "--ignore-gpu-blocklist",
   "--enable-features=Vulkan",
   "--use-angle=vulkan",
   "--use-vulkan=native",
+  "--disable-gpu-watchdog",
   "--no-sandbox",
 ];
 
