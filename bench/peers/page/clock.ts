@@ -47,9 +47,13 @@ export function installClock(withheld: readonly string[] = []): void {
   const { requestDevice } = GPUAdapter.prototype;
   GPUAdapter.prototype.requestDevice = async function (this: GPUAdapter, descriptor: GPUDeviceDescriptor = {}) {
     const features = new Set(descriptor.requiredFeatures);
-    if (descriptor.label !== OWN_LABEL) for (const feature of withheld) features.delete(feature as GPUFeatureName);
+    const without = descriptor.label === OWN_LABEL ? [] : withheld;
+    for (const feature of without) features.delete(feature as GPUFeatureName);
     if (this.features.has("timestamp-query")) features.add("timestamp-query");
     const device = await requestDevice.call(this, { ...descriptor, requiredFeatures: [...features] });
+    const kept = without.filter((feature) => device.features.has(feature));
+    if (kept.length > 0)
+      throw new Error(`${kept.join(", ")}: another feature that was asked for brings it along; withhold that too`);
     device.addEventListener("uncapturederror", (event) => faults.push((event as GPUUncapturedErrorEvent).error.message));
     return device;
   };
