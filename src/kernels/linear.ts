@@ -58,9 +58,9 @@ export function linearVariant(id: string): LinearVariant {
 /** Rows from which a matrix product beats matrix-vector products: measured on SwiftShader and lavapipe; on GPUs the tile's quarter. */
 const GEMM_ROWS = { lane: 8, reg: 4, gpu: 8 } as const;
 
-/** The matrix-vector product of which `rows` rows share what is read of the weights. */
-const vectorProduct = (algorithm: string, rows: number): LinearVariant =>
-  linearVariant(rows > 1 ? `${algorithm}_${rows}` : algorithm);
+/** One row has a variant of its own; more take the one whose `shared` rows share weights, half filled or not: as fast, and one kernel less to compile. */
+const vectorProduct = (algorithm: string, rows: number, shared: number): LinearVariant =>
+  linearVariant(rows > 1 ? `${algorithm}_${shared}` : algorithm);
 
 /** Narrow lanes (SwiftShader) have few registers and cheap neighbours; wide ones (lavapipe) spill sooner and pay by the load. */
 function laneProduct({ subgroupMinSize }: DeviceProfile, least: number): string {
@@ -73,11 +73,12 @@ export function defaultLinear(profile: DeviceProfile, _format: WeightFormat, row
   const least = rowClass(rows);
   if (profile.software) {
     const shared = profile.features.includes("subgroups") && profile.subgroupMinSize >= 4;
-    if (least < (shared ? GEMM_ROWS.lane : GEMM_ROWS.reg)) return vectorProduct(shared ? "gemv_lane" : "gemv_reg", least);
+    if (shared && least < GEMM_ROWS.lane) return vectorProduct("gemv_lane", least, 4);
+    if (!shared && least < GEMM_ROWS.reg) return vectorProduct("gemv_reg", least, 2);
     return linearVariant(shared ? laneProduct(profile, least) : "gemm_reg");
   }
   if (least >= GEMM_ROWS.gpu) return linearVariant(least < 32 ? "gemm_wide" : least < 512 ? "gemm_tile" : "gemm_tile_large");
-  return vectorProduct("gemv_split", least);
+  return vectorProduct("gemv_split", least, 4);
 }
 
 /** What a choice looks at. */
