@@ -8,7 +8,7 @@ const PROMPT = "Ben has 12 apples and buys 30 more. How many apples does Ben hav
 let ar: Model;
 beforeAll(async () => {
   ar = await loadModel("builtin:ar", { gpu: await testGpu(), builtinBase: new URL("/models/", location.href).href });
-}, 60_000);
+}, 180_000);
 afterAll(() => ar.dispose());
 
 const answer = (constraint: Constraint, options: GenerateOptions = {}) =>

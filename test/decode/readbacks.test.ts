@@ -11,7 +11,7 @@ beforeAll(async () => {
   const gpu = await testGpu();
   const load = (name: string) => loadModel(`builtin:${name}`, { gpu, builtinBase });
   models = { ar: await load("ar"), mdlm: await load("mdlm"), block: await load("block") };
-}, 60_000);
+}, 180_000);
 afterAll(async () => {
   for (const model of Object.values(models)) await model.dispose();
 });
