@@ -30,7 +30,7 @@ export default defineConfig<object, RidgeWorkerFixtures>({
   use: { ridgeOptions: { adapter: "swiftshader" } },
   projects: [
     { name: "unchanged", testMatch: "unchanged.spec.ts" },
-    after("slowed", { initScripts: [slowed(SLOWED, 3)] }),
+    after("slowed", { initScripts: [slowed(SLOWED, 4)] }),
     // What Chrome does to a page unless a flag turns it off; the flags that give a CPU adapter do.
     after("coarse-clock", { args: ["--enable-dawn-features=timestamp_quantization"] }),
     after("no-clock", { initScripts: [withoutTimestamps()] }),

@@ -19,11 +19,11 @@ test("matrix products reach their share of the roof", async ({ ridge }) => {
 
 test("decoding costs what it did", async ({ ridge }) => {
   const profile = await ridge.profile(autoregressive);
-  expect(profile).toStayWithin("autoregressive", { tolerance: 0.4 });
+  expect(profile).toStayWithin("autoregressive", { tolerance: 0.5 });
 });
 
 test("denoising costs what it did", async ({ ridge }) => {
   const profile = await ridge.profile(diffusion);
-  expect(profile).toStayWithin("diffusion", { tolerance: 0.4 });
+  expect(profile).toStayWithin("diffusion", { tolerance: 0.5 });
   expect(profile.counts.forwards).toBeLessThanOrEqual(16);
 });
