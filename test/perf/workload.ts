@@ -25,8 +25,8 @@ export const TOLERANCE = 0.5;
 /** How the names of the kernels begin that are slowed down: the matrix-vector products, so that decoding is hit and prefill is not. */
 export const SLOWED = "gemv";
 
-/** Written by the project `unchanged`; the output folder is emptied when a run begins. */
-export const baselinePath = (outputDir: string): string => join(outputDir, "unchanged-baseline.json");
+/** Written by the project `unchanged`, beside the output folder, which is emptied when a run begins: the others can then be run by themselves. */
+export const baselinePath = (outputDir: string): string => join(outputDir, "../perf-baseline.json");
 
 /** What `unchanged` measured. */
 export function readBaseline(outputDir: string): Baseline {
