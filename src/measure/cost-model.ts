@@ -2,7 +2,7 @@
 import type { ModelConfig } from "../model/config";
 import { forwardFlops } from "./cost";
 import type { Layout } from "./layout";
-import { type AnswerShape, bodyBytes, bodyDispatches, headBytes, headDispatches } from "./traffic";
+import { type AnswerShape, bodyBytes, bodyDispatches, headBytes, headDispatches, splitCost } from "./traffic";
 import { passesOf, type Workload, type WorkPass, type WorkPhase } from "./workload";
 
 /** Work of some forwards. */
@@ -60,19 +60,23 @@ function add(a: Cost, b: Cost): Cost {
   };
 }
 
-/** Work of forwards that are alike; `groups` sequences are revealed apart. */
+/** Work of forwards that are alike; `groups` sequences are revealed apart, `batch` are computed together. */
 export function costOfPasses(
   config: ModelConfig,
   layout: Layout,
   pass: WorkPass,
-  { groups = 1, ...answer }: AnswerShape & { readonly groups?: number } = {},
+  { groups = 1, batch = 1, ...answer }: AnswerShape & { readonly groups?: number; readonly batch?: number } = {},
 ): Cost {
   const { forwards, rows, visible, answered } = pass;
   const emitted = answered.reduce((sum, count) => sum + count, 0);
   const flops = forwardFlops(config, { rows: forwards * rows, visible, emitted });
   const heads = answered.reduce((sum, count) => sum + headBytes(config, layout, count, answer), 0);
-  const bytes = bodyBytes(config, layout, pass) + heads;
+  // Sequences of a batch lie apart in the cache.
+  const split = (keys: number) => splitCost(config, rows, layout.attentionParts(rows, keys, batch > 1));
+  const alike = pass.keys ? pass.keys.map(split) : Array.from({ length: forwards }, () => split(visible / (forwards * rows)));
+  const bytes = bodyBytes(config, layout, pass) + heads + alike.reduce((sum, more) => sum + more.bytes, 0);
   const dispatches =
+    alike.reduce((sum, more) => sum + more.dispatches, 0) +
     forwards * bodyDispatches(config, layout, rows) +
     answered.reduce((sum, count) => sum + headDispatches(layout, count, groups, answer), 0);
   return { forwards, rows: forwards * rows, flops, bytes, dispatches, intensity: flops / bytes };
@@ -90,7 +94,7 @@ export function generationCost(
   for (const pass of passesOf(workload)) {
     // Sequences of which every answer is taken need no reveal of their own.
     const apart = pass.phase === "denoise" || pass.phase === "refresh";
-    const cost = costOfPasses(config, layout, pass, { ...answer, groups: apart ? batch : 1 });
+    const cost = costOfPasses(config, layout, pass, { ...answer, groups: apart ? batch : 1, batch });
     phases[pass.phase] = add(phases[pass.phase] ?? NOTHING, cost);
   }
   const total = Object.values(phases).reduce(add, NOTHING);

@@ -1,12 +1,15 @@
 /** How a model lies in memory: what a byte count needs beside the model's shape. The engine's own layout, and the plain fp16 one of the papers. */
 import { bindingBytes, type DeviceProfile } from "../gpu/profile";
 import { ANSWER_BYTES, PARTIAL_BYTES, statsGeometry } from "../kernels/answer";
-import { pad32, qkvWidth } from "../kernels/layer";
+import { type AttentionShape, qkvWidth } from "../kernels/attention";
+import { chooseAttention } from "../kernels/attention-variants";
+import { type CacheFormat, cacheRowBytes } from "../kernels/cache";
 import { chooseLinear, normalizes, weightReads } from "../kernels/linear";
+import { pad32 } from "../kernels/sizes";
 import { type WeightFormat, weightPart } from "../kernels/weight";
 import type { ModelConfig } from "../model/config";
 import { columnsWithin } from "../model/planes";
-import { capacityOf } from "../model/scratch";
+import { attentionShapeOf, capacityOf } from "../model/scratch";
 
 /** One plane of a projection: layers that share an input lie in one plane where their formats are equal. */
 export interface PlaneLayout {
@@ -34,6 +37,8 @@ export interface Layout {
   /** Bytes of an activation, and of a cached key or value. */
   readonly activationBytes: number;
   readonly cacheBytes: number;
+  /** Pieces that the keys of so many rows are split into, each row seeing so many; `sparse` where rows see intervals that lie apart. */
+  readonly attentionParts: (rows: number, keys: number, sparse: boolean) => number;
   /** Rows that the head computes at a time, reading its weights anew; infinite: all. */
   readonly headRows: number;
   /** Bytes an answered row moves beside its logits: partial statistics (written and read), the answer, what the reveal reads and writes of it. */
@@ -65,14 +70,23 @@ function projections(config: Widths, layers: (inFeatures: number, outFeatures: n
   };
 }
 
-/** The engine's layout of a model on a device, with caches and activations in f32. */
+/** What a layout depends on besides the model's shape. */
+export interface LayoutOptions {
+  readonly formats: WeightFormats;
+  readonly contextLength: number;
+  /** How keys and values are stored. Default f32. */
+  readonly cacheType?: CacheFormat | undefined;
+}
+
+/** The engine's layout of a model on an untuned device, with activations in f32. */
 export function engineLayout(
   profile: DeviceProfile,
   config: ModelConfig,
-  { formats, contextLength }: { readonly formats: WeightFormats; readonly contextLength: number },
+  { formats, contextLength, cacheType = "f32" }: LayoutOptions,
 ): Layout {
   const { partials } = statsGeometry(profile, config.vocabSize);
   const capacity = capacityOf(config, contextLength, { bindingBytes: bindingBytes(profile) });
+  const shape: AttentionShape = attentionShapeOf(config, capacity, cacheType);
   const plane =
     (format: WeightFormat) =>
     (inFeatures: number, outFeatures: number): PlaneLayout => {
@@ -95,7 +109,8 @@ export function engineLayout(
     embedBits: weightPart(formats.embed).bitsPerWeight,
     embedShards: shards(formats.embed).length,
     activationBytes: 4,
-    cacheBytes: 4,
+    cacheBytes: cacheRowBytes(cacheType, config.headDim) / config.headDim,
+    attentionParts: (rows, keys, sparse) => chooseAttention(profile, {}, { rows, keys, shape, sparse }).parts,
     headRows: capacity.logits,
     partialBytes: partials * PARTIAL_BYTES,
     answerBytes: ANSWER_BYTES,
@@ -119,6 +134,7 @@ export function plainLayout(config: Widths, bytes = 2): Layout {
     embedShards: 1,
     activationBytes: bytes,
     cacheBytes: bytes,
+    attentionParts: () => 1,
     headRows: Number.POSITIVE_INFINITY,
     partialBytes: 0,
     answerBytes: 0,

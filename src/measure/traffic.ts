@@ -1,5 +1,5 @@
 /** Closed forms of the bytes that forwards move and the dispatches they are, beside `cost.ts` for FLOP: what the recorded dispatches add up to, exactly. */
-import { pad32 } from "../kernels/layer";
+import { pad32 } from "../kernels/sizes";
 import type { ModelConfig } from "../model/config";
 import type { Layout, PlaneLayout } from "./layout";
 
@@ -46,7 +46,7 @@ const normBytes = ({ activationBytes: a }: Layout, size: number, rows: number, f
 
 /**
  * Bytes of the layers of equal forwards. Per layer, with W = (H + 2K)E and activations of a byte: two norms, a·(2T + 1)D each or the gain alone where the
- * product takes the norm on; products, gate and up with F outputs; rotation a·T(2W + E); attention 2·K·E cache values a row of the span and a·2·T·H·E;
+ * product takes the norm on; products, gate and up with F outputs; rotation a·T(W + HE + E) and the cache values of its rows; attention 2·K·E cache values a row of the span and a·2·T·H·E;
  * before the layers the embedding: a weight row and an activation row.
  */
 export function bodyBytes(config: ModelConfig, layout: Layout, { forwards, rows, span }: BodyShape): number {
@@ -58,11 +58,18 @@ export function bodyBytes(config: ModelConfig, layout: Layout, { forwards, rows,
   const norms = normBytes(layout, D, rows, fusesNorm(qkvProj, rows)) + normBytes(layout, D, rows, fusesNorm([gateUpProj], rows));
   const inward = qkvProj.reduce((sum, plane) => sum + bytes(wide, plane), 0) + bytes(wide, gateUpProj, { outputs: F });
   const outward = [oProj, downProj].map((plane, i) => bytes(others[i] as number, plane, { residual: true }));
-  const rotation = a * rows * (2 * (H + 2 * K) * E + E);
+  const rotation = a * rows * ((2 * H + 2 * K) * E + E) + cacheBytes * rows * 2 * K * E;
   const attention = 2 * a * rows * H * E;
   const layer = norms + inward + rotation + attention + outward.reduce((x, y) => x + y);
   const embedding = rows * D * (layout.embedBits / 8 + a);
   return forwards * (embedding + config.numHiddenLayers * layer) + config.numHiddenLayers * 2 * cacheBytes * K * E * span;
+}
+
+/** Dispatches and bytes that splitting keys into pieces adds to a forward: they are written, E sums with a peak and a total each, and read again. */
+export function splitCost(config: ModelConfig, rows: number, parts: number): { dispatches: number; bytes: number } {
+  if (parts === 1) return { dispatches: 0, bytes: 0 };
+  const { numHiddenLayers, numAttentionHeads: H, headDim: E } = config;
+  return { dispatches: numHiddenLayers, bytes: numHiddenLayers * 2 * 4 * rows * H * parts * (E + 2) };
 }
 
 /** Pieces in which the head computes so many rows. */

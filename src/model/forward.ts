@@ -15,9 +15,11 @@ import {
   suppress,
   topTokens,
 } from "../kernels/answer";
+import { qkvWidth, ropeCache } from "../kernels/attention";
 import type { Dispatch, Extent, Kernel } from "../kernels/dispatch";
 import { type Lanes, lanesOf } from "../kernels/lanes";
-import { type AttentionShape, attention, embed, pad32, qkvWidth, rmsnorm, ropeCache } from "../kernels/layer";
+import { embed, pad32, rmsnorm } from "../kernels/layer";
+import { attentionStep } from "./attention-step";
 import type { ModelConfig } from "./config";
 import { alone, bindOp, type LinearPlace, linearOp, type NormPlace, normedStep, type Op, type Place, type Step } from "./ops";
 import { attentionShapeOf, type Scratch } from "./scratch";
@@ -128,10 +130,10 @@ export class Forward {
 
   async #buildLayer(w: LayerWeights, layer: number): Promise<Step[]> {
     const { hiddenSize, intermediateSize, rmsNormEps: eps } = this.#config;
-    const { hidden, qkv, query, attended, gated, turns, zeros } = this.#scratch.buffers;
+    const { hidden, qkv, query, attended, pieces, gated, turns, zeros } = this.#scratch.buffers;
     const keys = this.#scratch.keys[layer] as GPUBuffer;
     const values = this.#scratch.values[layer] as GPUBuffer;
-    const shape = attentionShapeOf(this.#config, this.#scratch.capacity);
+    const shape = attentionShapeOf(this.#config, this.#scratch.capacity, this.#scratch.cacheType);
     const rope = ropeCache(this.#lanes, shape, w.headNorm ? { eps } : null);
     const width = pad32(qkvWidth(shape));
     const qkvProj: LinearPlace = { role: "qkv_proj", layer, input: hidden, output: qkv, stride: width, zeros };
@@ -140,7 +142,7 @@ export class Forward {
     return Promise.all([
       normedStep(this.#gpu, w.qkvProj, qkvProj, this.#norm(w.inputLayernorm, { role: "input_layernorm", layer })),
       this.#op(rope, [qkv, turns, w.headNorm ?? zeros, query, keys, values], { role: "rope_cache", layer }).then(alone),
-      this.#attention(shape, [query, keys, values, attended], layer).then(alone),
+      attentionStep(this.#gpu, shape, { query, keys, values, attended, pieces }, { role: "attention", layer }),
       linearOp(this.#gpu, w.oProj, { ...added, role: "o_proj", input: attended }).then(alone),
       normedStep(
         this.#gpu,
@@ -209,16 +211,6 @@ export class Forward {
     this.#stats = [allStats, answerOp];
     this.#filteredStats = [cutoffOp, filteredStats, answerOp];
     this.#reveal = [revealOp];
-  }
-
-  /** Attention, and beside it the variant for rows that see what lies apart. */
-  async #attention(shape: AttentionShape, buffers: readonly GPUBuffer[], layer: number): Promise<Op> {
-    const place = { role: "attention", layer };
-    const [plain, sparse] = await Promise.all([
-      this.#op(attention(this.#lanes, shape), buffers, place),
-      this.#op(attention(this.#lanes, shape, true), buffers, place),
-    ]);
-    return (extent, planOffset) => (extent.sparse ? sparse : plain)(extent, planOffset);
   }
 
   #op(kernel: Kernel, buffers: readonly GPUBuffer[], place: Place): Promise<Op> {

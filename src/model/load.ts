@@ -5,6 +5,7 @@ import { openCheckpoint } from "../formats/checkpoint";
 import type { OpenedCheckpoint } from "../formats/tensor";
 import type { Gpu } from "../gpu/device";
 import { bindingBytes } from "../gpu/profile";
+import { CACHE_FORMATS, type CacheFormat } from "../kernels/cache";
 import { type ModelConfig, readConfig } from "./config";
 import { Engine } from "./engine";
 import { locateWeights } from "./names";
@@ -28,6 +29,8 @@ export interface EngineOptions {
   readonly sequences?: number | undefined;
   /** Format for float weights. Default: as stored (bf16 as f16 where it fits). */
   readonly quantize?: PlaneFormat | undefined;
+  /** How keys and values are cached. Default f32, which loses nothing; f16 takes half the room, q8 9/32 of it. */
+  readonly cacheType?: CacheFormat | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   /** Awaited when the weights are on the device and no kernel is compiled: what it makes of `gpu.tuning` holds for this model. */
@@ -74,7 +77,9 @@ export async function loadEngine(gpu: Gpu, files: readonly ByteSource[], options
     "bad-option",
     () => `contextLength: expected 1 to ${config.maxPositionEmbeddings} (the model's), came ${contextLength}`,
   );
-  const { sequences = 1 } = options;
+  const { sequences = 1, cacheType = "f32" } = options;
+  const known = CACHE_FORMATS.includes(cacheType);
+  ensure(known, "bad-option", () => `cacheType: expected one of ${CACHE_FORMATS.join(", ")}, came "${cacheType}"`);
   const room = Number.isInteger(sequences) && sequences > 0 && sequences * contextLength <= MAX_CONTEXT;
   ensure(room, "bad-option", () => `sequences: expected 1 to ${Math.floor(MAX_CONTEXT / contextLength)}, came ${sequences}`);
   const total = storedBytes(located);
@@ -91,6 +96,7 @@ export async function loadEngine(gpu: Gpu, files: readonly ByteSource[], options
       gpu,
       config,
       capacityOf(config, contextLength, { sequences, bindingBytes: bindingBytes(gpu.profile) }),
+      cacheType,
     );
     const engine = await Engine.create(gpu, config, weights, scratch);
     gpu.check();

@@ -1,7 +1,10 @@
 /** Activations, key/value cache and canvas of a model: allocated once at load, reused by every pass. */
 import type { Gpu } from "../gpu/device";
 import { ANSWER_BYTES, MOST_BIASES, MOST_TOPS, PARTIAL_BYTES, REPORT_BYTES, statsGeometry } from "../kernels/answer";
-import { type AttentionShape, packsOf, pad32, qkvWidth } from "../kernels/layer";
+import { type AttentionShape, cacheSideBytes, packsOf, piecesOf, qkvWidth } from "../kernels/attention";
+import { MOST_PARTS, SPLIT_ROWS } from "../kernels/attention-variants";
+import type { CacheFormat } from "../kernels/cache";
+import { pad32 } from "../kernels/sizes";
 import type { ModelConfig } from "./config";
 import { planBytes } from "./pass";
 
@@ -47,9 +50,13 @@ export function capacityOf(
   return { slots, rows, logits: Math.min(logits, Math.max(8, rows)), answers: 2 * Math.max(1024, rows) };
 }
 
-export function attentionShapeOf(config: ModelConfig, { slots, rows }: Capacity): AttentionShape {
+export function attentionShapeOf(
+  config: ModelConfig,
+  { slots, rows }: Pick<Capacity, "slots" | "rows">,
+  cache: CacheFormat = "f32",
+): AttentionShape {
   const { numAttentionHeads, numKeyValueHeads, headDim } = config;
-  const shape = { numAttentionHeads, numKeyValueHeads, headDim, slots, packs: 0 };
+  const shape = { numAttentionHeads, numKeyValueHeads, headDim, slots, packs: 0, cache };
   return { ...shape, packs: packsOf(rows, shape) };
 }
 
@@ -60,6 +67,7 @@ const SIZES = {
   qkv: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(qkvWidth(attentionShapeOf(m, c))),
   query: (m: ModelConfig, c: Capacity) => 16 * attentionShapeOf(m, c).packs * m.numKeyValueHeads * m.headDim,
   attended: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(m.numAttentionHeads * m.headDim),
+  pieces: (m: ModelConfig, c: Capacity) => 4 * piecesOf(Math.min(c.rows, SPLIT_ROWS), MOST_PARTS, attentionShapeOf(m, c)),
   gated: (m: ModelConfig, c: Capacity) => 4 * c.rows * pad32(m.intermediateSize),
   logits: (m: ModelConfig, c: Capacity) => 4 * c.logits * m.vocabSize,
   cutoff: (_: ModelConfig, c: Capacity) => 4 * c.logits,
@@ -77,7 +85,9 @@ export type ScratchName = keyof typeof SIZES | "partials" | "turns" | "plans" | 
 export interface Scratch {
   readonly capacity: Capacity;
   readonly buffers: Readonly<Record<ScratchName, GPUBuffer>>;
-  /** Per layer: keys f32 [K, E, slots] and values f32 [K, slots, E]. */
+  /** How keys and values are stored. */
+  readonly cacheType: CacheFormat;
+  /** Per layer: keys [K, E, slots] and values [K, slots, E], in f32; laid out as `shaders/lib/cache_*.wgsl` say in other formats. */
   readonly keys: readonly GPUBuffer[];
   readonly values: readonly GPUBuffer[];
   /** Bytes of the plan arena, and of the window that a dynamic offset binds. */
@@ -86,8 +96,8 @@ export interface Scratch {
 }
 
 /** Bytes of the cache. */
-export const cacheBytes = (config: ModelConfig, slots: number): number =>
-  8 * config.numHiddenLayers * config.numKeyValueHeads * config.headDim * slots;
+export const cacheBytes = (config: ModelConfig, slots: number, cache: CacheFormat = "f32"): number =>
+  2 * config.numHiddenLayers * cacheSideBytes(attentionShapeOf(config, { slots, rows: 0 }, cache), slots);
 
 /** (cos, sin) of every position and frequency, computed in f64: `sin` and `cos` of large angles differ between GPUs. */
 export function rotaryTable(config: ModelConfig, positions: number): Float32Array<ArrayBuffer> {
@@ -122,7 +132,12 @@ export function rotaryFrequencies(config: ModelConfig): number[] {
  * Allocates everything but the weights.
  * @throws `out-of-memory`; what was allocated before stays in the ledger and is freed with the model.
  */
-export async function allocateScratch(gpu: Gpu, config: ModelConfig, capacity: Capacity): Promise<Scratch> {
+export async function allocateScratch(
+  gpu: Gpu,
+  config: ModelConfig,
+  capacity: Capacity,
+  cacheType: CacheFormat = "f32",
+): Promise<Scratch> {
   const windowBytes = planBytes(capacity.rows);
   // A pass takes a plan for its body, for its head and for its reveal: room for two passes of all rows, and for small ones.
   const arenaBytes = windowBytes * 6 + planBytes(1) * 64;
@@ -141,14 +156,14 @@ export async function allocateScratch(gpu: Gpu, config: ModelConfig, capacity: C
   const buffers = {} as Record<ScratchName, GPUBuffer>;
   for (const name of Object.keys(sizes) as ScratchName[]) buffers[name] = await gpu.buffers.create(name, sizes[name]);
   gpu.device.queue.writeBuffer(buffers.turns, 0, table);
-  const side = cacheBytes(config, capacity.slots) / (2 * config.numHiddenLayers);
+  const side = cacheBytes(config, capacity.slots, cacheType) / (2 * config.numHiddenLayers);
   const keys: GPUBuffer[] = [];
   const values: GPUBuffer[] = [];
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     keys.push(await gpu.buffers.create(`layers.${layer}.keys`, side));
     values.push(await gpu.buffers.create(`layers.${layer}.values`, side));
   }
-  return { capacity, buffers, keys, values, arenaBytes, windowBytes };
+  return { capacity, buffers, cacheType, keys, values, arenaBytes, windowBytes };
 }
 
 /** Frees everything that {@link allocateScratch} made. */

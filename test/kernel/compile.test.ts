@@ -75,7 +75,7 @@ test("the list has what an engine runs", async () => {
   engine.dispose();
   const m = MODELS["SmolLM2-135M"]!;
   const listed = [...plainKernels(gpu.profile, m), ...weightKernels(gpu.profile, m, "f32")].map(({ name }) => name);
-  const rare = ["bias", "guide", "penalize", "suppress", "sample_cutoff", "top_tokens"];
+  const rare = ["attention_reduce", "bias", "guide", "penalize", "suppress", "sample_cutoff", "top_tokens"];
   expect([...ran, ...rare, "allow", "divergence"].sort()).toEqual([...new Set(listed)].sort());
 });
 

@@ -1,8 +1,10 @@
 /** An engine that can only record: pipelines, buffers and bind groups are empty objects, so that counts need no device and no compiler. */
 import type { Gpu } from "../../src/gpu/device";
 import { bindingBytes, type DeviceProfile } from "../../src/gpu/profile";
-import { pad32, qkvWidth } from "../../src/kernels/layer";
+import { qkvWidth } from "../../src/kernels/attention";
+import { pad32 } from "../../src/kernels/sizes";
 import type { WeightFormat } from "../../src/kernels/weight";
+import type { LayoutOptions } from "../../src/measure/layout";
 import type { ModelConfig } from "../../src/model/config";
 import { Engine } from "../../src/model/engine";
 import { allocateScratch, capacityOf } from "../../src/model/scratch";
@@ -60,11 +62,16 @@ function weightsOf(config: ModelConfig, formats: Readonly<Record<"embed" | "laye
 export async function recordingEngine(
   profile: DeviceProfile,
   config: ModelConfig,
-  { formats, contextLength }: { formats: Readonly<Record<"embed" | "layers" | "head", WeightFormat>>; contextLength: number },
+  { formats, contextLength, cacheType }: LayoutOptions,
 ): Promise<Engine> {
   const usage = { STORAGE: 0, COPY_SRC: 0, COPY_DST: 0, MAP_READ: 0, UNIFORM: 0 };
   globalThis.GPUBufferUsage ??= usage as unknown as typeof GPUBufferUsage;
   const gpu = blindGpu(profile);
-  const scratch = await allocateScratch(gpu, config, capacityOf(config, contextLength, { bindingBytes: bindingBytes(profile) }));
+  const scratch = await allocateScratch(
+    gpu,
+    config,
+    capacityOf(config, contextLength, { bindingBytes: bindingBytes(profile) }),
+    cacheType,
+  );
   return Engine.create(gpu, config, weightsOf(config, formats), scratch);
 }

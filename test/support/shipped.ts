@@ -14,10 +14,14 @@ import {
   suppress,
   topTokens,
 } from "../../src/kernels/answer";
+import { type AttentionShape, attention, attentionReduce, packsOf, qkvWidth, ropeCache } from "../../src/kernels/attention";
+import { chooseAttention, KEY_CLASSES } from "../../src/kernels/attention-variants";
+import { CACHE_FORMATS } from "../../src/kernels/cache";
 import type { Kernel } from "../../src/kernels/dispatch";
 import { lanesOf } from "../../src/kernels/lanes";
-import { type AttentionShape, attention, embed, packsOf, pad32, qkvWidth, rmsnorm, ropeCache } from "../../src/kernels/layer";
+import { embed, rmsnorm } from "../../src/kernels/layer";
 import { chooseLinear, linear, normalizes } from "../../src/kernels/linear";
+import { pad32 } from "../../src/kernels/sizes";
 import { ROW_CLASSES } from "../../src/kernels/tuning";
 import type { WeightFormat } from "../../src/kernels/weight";
 import { planeShape } from "../../src/model/planes";
@@ -64,9 +68,7 @@ export function plainKernels(profile: DeviceProfile, m: Sizes): Kernel[] {
   return [
     rmsnorm(lanes, m.hiddenSize, 1e-5, false),
     rmsnorm(lanes, m.hiddenSize, 1e-5, true),
-    ropeCache(lanes, shape, m.qkNorm ? { eps: 1e-6 } : null),
-    attention(lanes, shape),
-    attention(lanes, shape, true),
+    ...CACHE_FORMATS.flatMap((cache) => cacheKernels(profile, { ...shape, cache }, m)),
     guide(m.vocabSize),
     suppress(m.vocabSize, 1),
     penalize(profile, m.vocabSize),
@@ -80,6 +82,21 @@ export function plainKernels(profile: DeviceProfile, m: Sizes): Kernel[] {
     rowAnswer(geometry, m.vocabSize),
     reveal(profile, 1024),
   ];
+}
+
+/** Cache write and attention, by every variant that some rows and keys take. */
+function cacheKernels(profile: DeviceProfile, shape: AttentionShape, { qkNorm }: Sizes): Kernel[] {
+  const lanes = lanesOf(profile);
+  const attentions = [false, true].flatMap((sparse) => {
+    const chosen = ROW_CLASSES.flatMap((rows) =>
+      KEY_CLASSES.map((keys) => chooseAttention(profile, {}, { rows, keys, shape, sparse })),
+    );
+    return [...new Set(chosen)].flatMap((variant) => [
+      attention(lanes, shape, { variant, sparse }),
+      ...(variant.parts > 1 ? [attentionReduce(shape, variant.parts)] : []),
+    ]);
+  });
+  return [ropeCache(lanes, shape, qkNorm ? { eps: 1e-6 } : null), ...attentions];
 }
 
 /** The embedding and every linear layer in one format, each by every variant that some number of rows takes. */
