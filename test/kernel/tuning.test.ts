@@ -170,7 +170,16 @@ test("variants that round their inputs are candidates only where that is wanted"
 
 describe("the browser's store", () => {
   const entry = (changed: Partial<TuningEntry> = {}): TuningEntry => ({
-    ...{ key: "linear q4 1", variant: "gemv_lane", before: "gemv_reg", reason: "faster", speedup: 1.5, rounds: [], rejected: [] },
+    ...{
+      key: "linear q4 1",
+      variant: "gemv_lane",
+      before: "gemv_reg",
+      reason: "faster",
+      speedup: 1.5,
+      rounds: [],
+      rejected: [],
+      untried: [],
+    },
     ...{ clock: "gpu", candidates: "00", at: Date.now() },
     ...changed,
   });

@@ -37,6 +37,8 @@ export interface Verdict {
   readonly rounds: readonly Round[];
   /** Variants whose result was wrong. */
   readonly rejected: readonly Rejected[];
+  /** Variants that there was no time to check: another contest may decide otherwise. */
+  readonly untried: readonly string[];
 }
 
 /** How much faster than the incumbent a variant must be, in every round. */
@@ -44,6 +46,8 @@ export const MARGIN = 1.05;
 export const ROUNDS = 2;
 /** Samples of a variant in a round, taken in turns. */
 export const SAMPLES = 5;
+/** Of the time that is left, this share goes to checks at most, so that what was checked can still be timed. */
+const CHECKING = 0.5;
 /** A variant whose first sample is so many times the incumbent's is timed no further. */
 const HOPELESS = 2;
 
@@ -57,21 +61,31 @@ export async function holdContest(contest: Contest): Promise<Verdict> {
   const { incumbent, challengers, verify, now, deadline, signal } = contest;
   const rejected: Rejected[] = [];
   const rounds: Round[] = [];
+  const untried: string[] = [];
+  const checksEnd = now() + CHECKING * (deadline - now());
   const inTime = (): void => {
     ensure(!signal?.aborted, "abort", "tune: aborted");
     if (now() >= deadline) throw new OutOfTime();
   };
-  const undecided = (reason: Verdict["reason"]): Verdict => ({ winner: null, reason, speedup: 1, rounds, rejected });
+  const undecided = (reason: Verdict["reason"]): Verdict => ({
+    ...{ winner: null, reason, speedup: 1, rounds },
+    ...{ rejected, untried },
+  });
   try {
     const right: string[] = [];
     for (const id of [incumbent, ...challengers]) {
       inTime();
+      if (id !== incumbent && right.length > 0 && now() >= checksEnd) {
+        untried.push(id);
+        continue;
+      }
       const fault = await verify(id);
       if (fault === null) right.push(id);
       else rejected.push({ id, fault });
     }
     const [first, ...others] = right;
     if (first === undefined) return undecided("none-right");
+    if (others.length === 0 && untried.length > 0) return undecided("out-of-time");
     const standsIn = first !== incumbent;
     let left = others;
     for (let round = 0; round < ROUNDS && left.length > 0; round++) {
@@ -79,7 +93,7 @@ export async function holdContest(contest: Contest): Promise<Verdict> {
       rounds.push(medians);
       left = running.filter((id) => id !== first && isFaster(medians, id, first));
     }
-    const decided = { rounds, rejected };
+    const decided = { rounds, rejected, untried };
     const best = left.reduce<string | null>(
       (held, id) => (held === null || total(rounds, id) < total(rounds, held) ? id : held),
       null,

@@ -129,7 +129,11 @@ export async function tune(gpu: Gpu, subjects: readonly TuningSubject[], options
     }
     onProgress?.({ phase: "tune", loaded: subjects.length, total: subjects.length, what: "done" });
   } finally {
-    notKept ??= await keep(store, device, fresh);
+    notKept ??= await keep(
+      store,
+      device,
+      fresh.filter(({ untried }) => untried.length === 0),
+    );
     store?.close();
     const tuning = tuningOf(entries);
     gpu.tuning = { ...gpu.tuning, ...tuning };

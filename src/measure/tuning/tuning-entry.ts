@@ -16,6 +16,8 @@ export interface TuningEntry {
   readonly speedup: number;
   readonly rounds: readonly Round[];
   readonly rejected: readonly Rejected[];
+  /** Candidates that there was no time for: such a decision holds for this visit, and is not kept. */
+  readonly untried: readonly string[];
   readonly clock: TuningClock;
   /** Of the candidates' code: {@link candidatesHash}. */
   readonly candidates: string;
@@ -52,7 +54,8 @@ const isEntry = (value: unknown): value is TuningEntry =>
   ["key", "variant", "before", "reason", "clock", "candidates"].every((name) => typeof value[name] === "string") &&
   ["speedup", "at"].every((name) => Number.isFinite(value[name])) &&
   Array.isArray(value.rounds) &&
-  Array.isArray(value.rejected);
+  Array.isArray(value.rejected) &&
+  Array.isArray(value.untried);
 
 /** Classes as `kernels/tuning.ts` and `kernels/attention-variants.ts` write them. */
 const KEY = /^(linear (q4|q8|f16|f32) \d+( \d+x\d+)?|attention (f32|f16|q8) \d+\/\d+x\d+ \d+ \d+( sparse)?)$/;

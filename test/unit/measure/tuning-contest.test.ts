@@ -169,6 +169,22 @@ describe("a budget that ends", () => {
     expect(now()).toBeLessThanOrEqual(budgetMs + 1);
   });
 
+  test("while candidates are checked: half the time is left to time those that were, and the others are told", async () => {
+    const times = { a: steady(100), b: steady(90), c: steady(10), d: steady(10) };
+    const { contest, checked } = made({ times, checkMs: 20, budgetMs: 80 });
+    const verdict = await holdContest(contest);
+    expect(checked).toEqual(["a", "b"]);
+    expect(verdict).toMatchObject({ winner: "b", reason: "faster", untried: ["c", "d"] });
+    expect(await holdContest(made({ times, budgetMs: 1000 }).contest)).toMatchObject({ winner: "c", untried: [] });
+  });
+
+  test("while the default is checked: goes on until something is right", async () => {
+    const times = { a: steady(100), b: steady(90), c: steady(10) };
+    const { contest, checked } = made({ times, wrong: ["a", "b"], checkMs: 20, budgetMs: 100 });
+    expect(await holdContest(contest)).toMatchObject({ winner: "c", reason: "only-right", untried: [] });
+    expect(checked).toEqual(["a", "b", "c"]);
+  });
+
   test("after the last sample changes nothing", async () => {
     const { contest } = made({ times: { a: steady(100), b: steady(10) }, budgetMs: 2 + 2 * ROUNDS * SAMPLES });
     expect(await holdContest(contest)).toMatchObject({ winner: "b" });

@@ -98,6 +98,7 @@ const entry = (changed: Partial<TuningEntry> = {}): TuningEntry => ({
   speedup: 1.5,
   rounds: [],
   rejected: [],
+  untried: [],
   clock: "gpu",
   candidates: "00",
   at: NOW,
