@@ -66,7 +66,7 @@ async function run(options: PeersOptions, given: readonly string[], server: Vite
   const cases: CaseResult[] = [];
   try {
     const page = await openPage(browser, server, options);
-    const device = await page.evaluate(() => globalThis.peers!.open());
+    const device = await page.evaluate((variants) => globalThis.peers!.open(variants), options.effort.variants);
     const document = async (): Promise<PeersDocument> => ({
       kind: "ridgepoint-peers",
       date: new Date().toISOString().slice(0, 10),

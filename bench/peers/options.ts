@@ -11,7 +11,7 @@ export const USAGE = `usage: npm start -- [options]         (from the project's 
   --rows LIST         rows of the kernels, e.g. 8,32 (default: those of each)
   --shapes LIST       K×N of linear layers, e.g. 576x1536,1024x3072
   --formats LIST      of f32, q4, q8
-  --variants LIST     our linear variants to time beside the chosen one: ids, or all (with --all to see them)
+  --variants LIST     our variants of linear layers or attention to time beside the chosen one: ids, or all (with --all to see them)
   --rounds N          interleaved rounds (default 5)
   --round-ms MS       calls in flight fill a round of this length (default 40)
   --gguf FILE         SmolLM2-135M-Instruct as GGUF, for e2e

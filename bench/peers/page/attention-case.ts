@@ -3,10 +3,22 @@
  * its cache too; its MultiHeadAttention is handed keys and values ready made.
  */
 import type { Gpu } from "../../../src/gpu/device";
+import {
+  type AttentionShape,
+  type AttentionVariant,
+  attention,
+  attentionReduce,
+  packsOf,
+  piecesOf,
+  qkvWidth,
+  ropeCache,
+} from "../../../src/kernels/attention";
+import { attentionVariants, chooseAttention } from "../../../src/kernels/attention-variants";
 import { lanesOf } from "../../../src/kernels/lanes";
-import { type AttentionShape, attention, packsOf, pad32, qkvWidth, ropeCache } from "../../../src/kernels/layer";
+import { pad32 } from "../../../src/kernels/layer";
+import { extentOf, type Row } from "../../../src/model/pass";
 import { groupQueryAttention, multiHeadAttention } from "../onnx-operators";
-import type { AttentionCase, CaseResult, Effort } from "../protocol";
+import type { AttentionCase, CaseResult, Effort, VariantChoice } from "../protocol";
 import { type Floats, uniform } from "../weights";
 import { onnxruntimeContestant } from "./onnxruntime";
 import { bufferOf, ridgepointContestant, rowAt, runOnce } from "./ridgepoint";
@@ -61,13 +73,34 @@ function stacked(shape: AttentionShape, tensors: Tensors, from: number, to: numb
   return qkv;
 }
 
-async function ours(gpu: Gpu, given: AttentionCase, tensors: Tensors): Promise<Contestant> {
-  const { rows, keys, heads, kvHeads, headDim } = given;
+/** The shape that our kernels are made for. */
+function shapeOf({ keys, heads, kvHeads, headDim }: AttentionCase): AttentionShape {
   const bare = { numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim, slots: SLOTS, packs: 0 };
-  const shape: AttentionShape = { ...bare, packs: packsOf(keys, bare) };
+  return { ...bare, packs: packsOf(keys, bare) };
+}
+
+/** Every place, and what it sees; the last `rows` of them are the queries. */
+const placesOf = (given: AttentionCase): Row[] =>
+  Array.from({ length: given.keys }, (_, place) => rowAt(place, limitOf(given, place - (given.keys - given.rows))));
+
+/** The variant that is chosen for the case, then those that are asked for besides. */
+function variantsOf(gpu: Gpu, given: AttentionCase, asked: VariantChoice): AttentionVariant[] {
+  const { rows, keys } = given;
+  const { visible } = extentOf(placesOf(given).slice(keys - rows));
+  const query = { rows, keys: visible / rows, shape: shapeOf(given) };
+  const chosen = chooseAttention(gpu.profile, gpu.tuning, query);
+  if (asked === "chosen") return [chosen];
+  const able = attentionVariants(gpu.profile, query);
+  const others = asked === "all" ? able : able.filter(({ id }) => asked.includes(id));
+  return [chosen, ...others.filter((variant) => variant !== chosen)];
+}
+
+async function ours(gpu: Gpu, given: AttentionCase, tensors: Tensors, variant: AttentionVariant): Promise<Contestant> {
+  const { rows, keys, heads, kvHeads, headDim } = given;
+  const shape = shapeOf(given);
   const lanes = lanesOf(gpu.profile);
   const past = keys - rows;
-  const placed = Array.from({ length: keys }, (_, place) => rowAt(place, limitOf(given, place - past)));
+  const placed = placesOf(given);
   // No rotation: the peers are given keys and queries that are not rotated either.
   const still = Float32Array.from({ length: keys * headDim }, (_, i) => (i % 2 === 0 ? 1 : 0));
   const stride = pad32(heads * headDim);
@@ -79,18 +112,21 @@ async function ours(gpu: Gpu, given: AttentionCase, tensors: Tensors): Promise<C
   const cachedKeys = await bufferOf(gpu, "keys", 4 * kvHeads * headDim * SLOTS);
   const cachedValues = await bufferOf(gpu, "values", 4 * kvHeads * headDim * SLOTS);
   const output = await bufferOf(gpu, "output", 4 * rows * stride);
+  const pieces = await bufferOf(gpu, "pieces", 4 * piecesOf(rows, variant.parts, shape));
   const write = ropeCache(lanes, shape, null);
-  const attend = attention(lanes, shape);
+  const attend = attention(lanes, shape, { variant });
+  const split = variant.parts > 1;
   const own = placed.slice(past);
   await runOnce(gpu, [{ kernel: write, bound: [all, turns, gain, query, cachedKeys, cachedValues], rows: placed }]);
   return ridgepointContestant(gpu, {
-    name: `${write.name} + ${attend.name}`,
+    name: `${write.name} + ${variant.id}`,
     steps: [
       { kernel: write, bound: [qkv, turns, gain, query, cachedKeys, cachedValues], rows: own },
-      { kernel: attend, bound: [query, cachedKeys, cachedValues, output], rows: own },
+      { kernel: attend, bound: [query, cachedKeys, cachedValues, split ? pieces : output], rows: own },
+      ...(split ? [{ kernel: attentionReduce(shape, variant.parts), bound: [pieces, output], rows: own }] : []),
     ],
     output: { buffer: output, length: rows * stride },
-    buffers: [all, qkv, turns, gain, query, cachedKeys, cachedValues, output],
+    buffers: [all, qkv, turns, gain, query, cachedKeys, cachedValues, output, pieces],
   });
 }
 
@@ -164,12 +200,14 @@ export async function attentionCase(gpu: Gpu, given: AttentionCase, effort: Effo
   };
   const visible = Array.from({ length: rows }, (_, row) => limitOf(given, row)).reduce((a, b) => a + b);
   const phase = visibility === "full" ? "block" : rows === 1 ? "decode" : "prefill";
-  const mine: Entry = { engine: "ridgepoint", name: "attention", open: () => ours(gpu, given, tensors) };
+  const mine = variantsOf(gpu, given, effort.variants).map(
+    (variant): Entry => ({ engine: "ridgepoint", name: variant.id, open: () => ours(gpu, given, tensors, variant) }),
+  );
   return {
     group: `attention ${phase}`,
     name: `${phase}, ${rows} of ${keys} keys, ${heads}/${kvHeads} heads of ${headDim}`,
     work: 4 * headDim * heads * visible,
     unit: "GFLOP/s",
-    outcomes: await contest([mine, ...peersOf(given, tensors)], { errorOf, effort }),
+    outcomes: await contest([...mine, ...peersOf(given, tensors)], { errorOf, effort }),
   };
 }

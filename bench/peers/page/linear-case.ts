@@ -1,6 +1,6 @@
 /** A linear layer, computed by every engine from the same weights. */
 import type { Gpu } from "../../../src/gpu/device";
-import { chooseLinear, type LinearVariant, linear, linearVariant, linearVariants } from "../../../src/kernels/linear";
+import { chooseLinear, type LinearVariant, linear, linearVariants } from "../../../src/kernels/linear";
 import { allocatePlane, type Plane, packRows } from "../../../src/model/planes";
 import { matMul, matMulNBits } from "../onnx-operators";
 import type { CaseResult, Effort, LinearCase, VariantChoice } from "../protocol";
@@ -86,7 +86,7 @@ function variantsOf(gpu: Gpu, given: LinearCase, asked: VariantChoice): LinearVa
   const chosen = chooseLinear(gpu.profile, gpu.tuning, given);
   if (asked === "chosen") return [chosen];
   const able = linearVariants(gpu.profile, given.format);
-  const others = asked === "all" ? able : asked.map(linearVariant).filter((variant) => able.includes(variant));
+  const others = asked === "all" ? able : able.filter(({ id }) => asked.includes(id));
   return [chosen, ...others.filter((variant) => variant !== chosen)];
 }
 
