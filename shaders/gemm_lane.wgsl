@@ -1,5 +1,5 @@
 // Matrix product in registers with inputs shared by a subgroup: output[t, n] = Σ_k input[t, k] · weight[n, k]. For CPU adapters with subgroups.
-// Dispatch: (⌈OUT / 64⌉, ⌈T / 8⌉) workgroups of 8 invocations; an invocation owns 8 rows × 8 columns, which ones of 64 is lib/columns_*'s choice.
+// Dispatch: (⌈T / 8⌉, ⌈OUT / 64⌉) workgroups of 8 invocations; an invocation owns 8 rows × 8 columns, which ones of 64 is lib/columns_*'s choice.
 // Bindings: 0 weight_words, 1 weight_scales (lib/weight_* or lib/quads_*), 2 input f32 [T, IN], 3 output f32 [T, OUT_STRIDE], 4 bias f32 [OUT]; plan.
 // Four or eight lanes load inputs of a row at once and broadcast them (lib/inputs_*): inputs cost a quarter or an eighth of the loads, which bind there.
 // Accumulates f32. FLOPs 2·T·OUT·IN; bytes: each operand once. No workgroup memory, no barrier.
@@ -14,8 +14,8 @@ fn add(sum: vec4f, a: vec4f, w: mat4x4f) -> vec4f {
 
 @compute @workgroup_size(8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32, @builtin(subgroup_invocation_id) place: u32) {
-  let column = group.x * 64u + first_column(lane);
-  let row = group.y * 8u;
+  let column = group.y * 64u + first_column(lane);
+  let row = group.x * 8u;
   let last = plan.rows - 1u;
   // Rows past the end repeat the last one: they are computed and not stored.
   let r0 = min(row + 0u, last) * IN;

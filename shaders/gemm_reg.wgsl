@@ -1,5 +1,5 @@
 // Matrix product in registers, no workgroup memory and no barrier: output[t, n] = Σ_k input[t, k] · weight[n, k]. For CPU adapters.
-// Dispatch: (⌈OUT / 8·WIDTH⌉, ⌈T / 8⌉) workgroups of WIDTH invocations; an invocation owns 8 rows × 8 columns, the columns WIDTH apart.
+// Dispatch: (⌈T / 8⌉, ⌈OUT / 8·WIDTH⌉) workgroups of WIDTH invocations; an invocation owns 8 rows × 8 columns, the columns WIDTH apart.
 // Bindings: 0 weight_words, 1 weight_scales (lib/weight_*), 2 input f32 [T, IN], 3 output f32 [T, OUT_STRIDE], 4 bias f32 [OUT]; plan.
 // Accumulates f32. `input · mat4x4(w0, w1, w2, w3)` is four dot products, one a column. FLOPs 2·T·OUT·IN; bytes: each operand once.
 const IN: u32 = 64;   // input features, padded to 32
@@ -9,8 +9,8 @@ const WIDTH: u32 = 8; // invocations a workgroup
 
 @compute @workgroup_size(WIDTH)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let column = group.x * WIDTH * 8u + lane;
-  let row = group.y * 8u;
+  let column = group.y * WIDTH * 8u + lane;
+  let row = group.x * 8u;
   let last = plan.rows - 1u;
   // Rows past the end repeat the last one: they are computed and not stored.
   let r0 = min(row, last) * (IN / 4u);

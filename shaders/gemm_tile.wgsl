@@ -1,5 +1,5 @@
 // Matrix product over tiles in workgroup memory: output[t, n] = Σ_k input[t, k] · weight[n, k]. For GPUs, some dozens of rows.
-// Dispatch: (⌈OUT / 64⌉, ⌈T / 32⌉) workgroups of 8 × 8 invocations; a workgroup owns a 32 × 64 tile, an invocation 4 × 8 of it: rows and columns 8 apart.
+// Dispatch: (⌈T / 32⌉, ⌈OUT / 64⌉) workgroups of 8 × 8 invocations; a workgroup owns a 32 × 64 tile, an invocation 4 × 8 of it: rows and columns 8 apart.
 // Bindings: 0 weight_words, 1 weight_scales (lib/weight_*), 2 input f32 [T, IN], 3 output f32 [T, OUT_STRIDE], 4 bias f32 [OUT]; plan.
 // A step covers one block of 32 inputs: weights are dequantised once a tile. Workgroup memory holds four inputs side by side, so that neither operand is
 // transposed and neighbours read neighbours. Accumulates f32. FLOPs 2·T·OUT·IN; bytes: each operand once.
@@ -13,8 +13,8 @@ var<workgroup> weights: array<vec4f, 512>; // [quad of k = 8][column = 64]
 @compute @workgroup_size(8, 8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) index: u32) {
   let last = plan.rows - 1u;
-  let first_row = group.y * 32u;
-  let first_column = group.x * 64u;
+  let first_row = group.x * 32u;
+  let first_column = group.y * 64u;
   var n0 = vec4f(0.0); var n1 = vec4f(0.0); var n2 = vec4f(0.0); var n3 = vec4f(0.0);
   var f0 = vec4f(0.0); var f1 = vec4f(0.0); var f2 = vec4f(0.0); var f3 = vec4f(0.0);
   for (var block = 0u; block < IN / 32u; block++) {

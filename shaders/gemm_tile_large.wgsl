@@ -1,5 +1,5 @@
 // Matrix product over large tiles in workgroup memory: output[t, n] = Σ_k input[t, k] · weight[n, k]. For GPUs, hundreds of rows.
-// Dispatch: (⌈OUT / 64⌉, ⌈T / 64⌉) workgroups of 8 × 8 invocations; a workgroup owns a 64 × 64 tile, an invocation 8 × 8 of it: rows and columns 8 apart.
+// Dispatch: (⌈T / 64⌉, ⌈OUT / 64⌉) workgroups of 8 × 8 invocations; a workgroup owns a 64 × 64 tile, an invocation 8 × 8 of it: rows and columns 8 apart.
 // Bindings: 0 weight_words, 1 weight_scales (lib/weight_*), 2 input f32 [T, IN], 3 output f32 [T, OUT_STRIDE], 4 bias f32 [OUT]; plan.
 // A step covers half a block, 16 inputs, which is what 16 KiB hold of both operands; 16 reads of workgroup memory serve 256 products.
 // Layout as in gemm_tile. Accumulates f32. FLOPs 2·T·OUT·IN; bytes: each operand once.
@@ -13,8 +13,8 @@ var<workgroup> weights: array<vec4f, 256>; // [quad of k = 4][column = 64]
 @compute @workgroup_size(8, 8)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) index: u32) {
   let last = plan.rows - 1u;
-  let first_row = group.y * 64u;
-  let first_column = group.x * 64u;
+  let first_row = group.x * 64u;
+  let first_column = group.y * 64u;
   var n0 = vec4f(0.0); var n1 = vec4f(0.0); var n2 = vec4f(0.0); var n3 = vec4f(0.0);
   var n4 = vec4f(0.0); var n5 = vec4f(0.0); var n6 = vec4f(0.0); var n7 = vec4f(0.0);
   var f0 = vec4f(0.0); var f1 = vec4f(0.0); var f2 = vec4f(0.0); var f3 = vec4f(0.0);

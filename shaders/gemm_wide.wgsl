@@ -1,5 +1,5 @@
 // Matrix product of few rows: output[t, n] = Σ_k input[t, k] · weight[n, k]. For GPUs, 8 to 24 rows, where the weights' bytes bind.
-// Dispatch: (⌈OUT / 128⌉, ⌈T / 16⌉) workgroups of 64 invocations; a workgroup owns 16 rows × 128 columns, an invocation all 16 rows of columns c and c + 32.
+// Dispatch: (⌈T / 16⌉, ⌈OUT / 128⌉) workgroups of 64 invocations; a workgroup owns 16 rows × 128 columns, an invocation all 16 rows of columns c and c + 32.
 // Bindings: 0 weight_words, 1 weight_scales (lib/weight_*), 2 input f32 [T, IN], 3 output f32 [T, OUT_STRIDE], 4 bias f32 [OUT]; plan.
 // Inputs go through workgroup memory, a block of 32 at a time; weights go straight to registers, each read and dequantised once for 16 rows.
 // Accumulates f32. FLOPs 2·T·OUT·IN; bytes: each operand once. The scheme of onnxruntime's wide tile, with two columns an invocation.
@@ -19,8 +19,8 @@ fn add(sum: vec2f, at: u32, first: Octet, second: Octet) -> vec2f {
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   let last = plan.rows - 1u;
-  let row = group.y * 16u;
-  let column = group.x * 128u + index / 32u * 64u + index % 32u;
+  let row = group.x * 16u;
+  let column = group.y * 128u + index / 32u * 64u + index % 32u;
   // The plane is padded to 64 columns, the grid to 128.
   let plane_column = min(column, COLUMNS - 64u + index % 32u);
   var s0 = vec2f(0.0); var s1 = vec2f(0.0); var s2 = vec2f(0.0); var s3 = vec2f(0.0);

@@ -1,7 +1,8 @@
 // Weights of a linear layer in f32, four neighbouring columns at a load; layout as lib/weight_f32.wgsl.
 const COLUMNS: u32 = 64; // output columns of the plane, padded
+const WORDS: u32 = 64;   // of the plane, in fours: arrays of known length are checked for less
 
-@group(0) @binding(0) var<storage, read> weight_words: array<vec4f>;
+@group(0) @binding(0) var<storage, read> weight_words: array<vec4f, WORDS>;
 @group(0) @binding(1) var<storage, read> weight_scales: array<vec4u>; // not read
 
 struct QuadScale {

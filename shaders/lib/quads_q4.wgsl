@@ -1,8 +1,10 @@
 // Weights of a linear layer, 4 bits in blocks of 32 along the input, four neighbouring columns at a load; layout as lib/weight_q4.wgsl.
 const COLUMNS: u32 = 64; // output columns of the plane, padded
+const WORDS: u32 = 64;   // of the plane, in fours: arrays of known length are checked for less
+const SCALES: u32 = 64;  // of the plane, in fours
 
-@group(0) @binding(0) var<storage, read> weight_words: array<vec4u>;
-@group(0) @binding(1) var<storage, read> weight_scales: array<vec4u>;
+@group(0) @binding(0) var<storage, read> weight_words: array<vec4u, WORDS>;
+@group(0) @binding(1) var<storage, read> weight_scales: array<vec4u, SCALES>;
 
 // Scales of four columns, for numbers that are left where they are in the word: 2^8j too large.
 struct QuadScale {

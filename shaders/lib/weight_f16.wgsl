@@ -1,7 +1,8 @@
 // Weights of a linear layer, half precision storage: weight_words u32[K/2][COLUMNS], the low half is the even input. No feature needed.
 const COLUMNS: u32 = 64; // output columns of the plane, padded
+const WORDS: u32 = 64;   // of the plane: arrays of known length are checked for less
 
-@group(0) @binding(0) var<storage, read> weight_words: array<u32>;
+@group(0) @binding(0) var<storage, read> weight_words: array<u32, WORDS>;
 @group(0) @binding(1) var<storage, read> weight_scales: array<u32>; // not read
 
 const UNIT: vec4f = vec4f(1.0); // stored numbers are what they are (lib/weight_q4.wgsl says what this is for)

@@ -1,7 +1,8 @@
 // Weights of a linear layer in f32: weight_words f32[K][COLUMNS].
 const COLUMNS: u32 = 64; // output columns of the plane, padded
+const WORDS: u32 = 64;   // of the plane: arrays of known length are checked for less
 
-@group(0) @binding(0) var<storage, read> weight_words: array<f32>;
+@group(0) @binding(0) var<storage, read> weight_words: array<f32, WORDS>;
 @group(0) @binding(1) var<storage, read> weight_scales: array<u32>; // not read
 
 const UNIT: vec4f = vec4f(1.0); // stored numbers are what they are (lib/weight_q4.wgsl says what this is for)

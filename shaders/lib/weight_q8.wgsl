@@ -2,9 +2,11 @@
 // weight_words u32[K/4][COLUMNS]: byte j of a word is the signed number of input 4w+j.
 // weight_scales u32[K/32][COLUMNS]: f16 scale (low half), f16 minimum (high half).
 const COLUMNS: u32 = 64; // output columns of the plane, padded
+const WORDS: u32 = 64;   // of the plane: arrays of known length are checked for less
+const SCALES: u32 = 64;  // of the plane
 
-@group(0) @binding(0) var<storage, read> weight_words: array<u32>;
-@group(0) @binding(1) var<storage, read> weight_scales: array<u32>;
+@group(0) @binding(0) var<storage, read> weight_words: array<u32, WORDS>;
+@group(0) @binding(1) var<storage, read> weight_scales: array<u32, SCALES>;
 
 struct Octet {
   low: vec4f,

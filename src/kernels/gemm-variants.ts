@@ -2,6 +2,7 @@
 import gemmInt8 from "../../shaders/gemm_int8.wgsl?raw";
 import gemmLane from "../../shaders/gemm_lane.wgsl?raw";
 import gemmLane4x8 from "../../shaders/gemm_lane_4x8.wgsl?raw";
+import gemmLane8x4 from "../../shaders/gemm_lane_8x4.wgsl?raw";
 import gemmLane16x8 from "../../shaders/gemm_lane_16x8.wgsl?raw";
 import gemmReg from "../../shaders/gemm_reg.wgsl?raw";
 import gemmTile from "../../shaders/gemm_tile.wgsl?raw";
@@ -16,24 +17,42 @@ import inputsFour from "../../shaders/lib/inputs_four.wgsl?raw";
 import spread from "../../shaders/lib/spread.wgsl?raw";
 import type { LinearVariant } from "./linear-variants";
 
-/** Inputs go round a subgroup, four or eight at a load; columns lie apart, or four are neighbours that one load takes. */
-const lane = (algorithm: string, source: string, rows: number): readonly LinearVariant[] =>
-  [false, true].map((quads) => ({
-    id: quads ? `${algorithm}_quad` : algorithm,
-    algorithm,
-    source,
-    quads,
-    parts: quads ? [inputsEight, columnsQuad] : [spread, inputsFour, columnsApart],
-    features: ["subgroups"],
-    subgroup: quads ? 8 : 4,
-    rows,
-    columns: 64,
-    invocations: 8,
-    loads: (octets, weight, scale) => octets * ((quads ? 1 : 2) * rows + 8 * weight) + (octets / 4) * 8 * scale,
-    consts: {},
-  }));
+/** Inputs go round a subgroup, four at a load; an invocation's eight columns lie apart, so that neighbours read neighbours. */
+const lane = (algorithm: string, source: string, rows: number): LinearVariant => ({
+  id: algorithm,
+  algorithm,
+  source,
+  parts: [spread, inputsFour, columnsApart],
+  features: ["subgroups"],
+  subgroup: 4,
+  rows,
+  columns: 64,
+  invocations: 8,
+  loads: (octets, weight, scale) => octets * (2 * rows + 8 * weight) + (octets / 4) * 8 * scale,
+  consts: {},
+});
 
-export const GEMM_VARIANTS: readonly LinearVariant[] = [
+/** The same for wider subgroups: inputs eight at a load, and two times four columns that one load takes each. */
+const quadLane = (algorithm: string, source: string, rows: number): LinearVariant => ({
+  ...lane(algorithm, source, rows),
+  id: `${algorithm}_quad`,
+  quads: true,
+  parts: [inputsEight, columnsQuad],
+  subgroup: 8,
+  loads: (octets, weight, scale) => octets * (rows + 8 * weight) + (octets / 4) * 8 * scale,
+});
+
+/** Four columns an invocation, so that a load serves more rows. */
+const fourLane = (algorithm: string, source: string, rows: number): LinearVariant => ({
+  ...quadLane(algorithm, source, rows),
+  id: algorithm,
+  parts: [inputsEight],
+  storage: 128,
+  invocations: 16,
+  loads: (octets, weight, scale) => octets * (rows + 4 * weight) + (octets / 4) * 4 * scale,
+});
+
+const VARIANTS: readonly LinearVariant[] = [
   {
     id: "gemm_reg",
     algorithm: "gemm_reg",
@@ -45,9 +64,11 @@ export const GEMM_VARIANTS: readonly LinearVariant[] = [
     loads: (octets, weight, scale) => octets * (64 + 8 * weight + 8 * scale),
     consts: { WIDTH: 8 },
   },
-  ...lane("gemm_lane", gemmLane, 8),
-  ...lane("gemm_lane_4x8", gemmLane4x8, 4),
-  ...lane("gemm_lane_16x8", gemmLane16x8, 16),
+  lane("gemm_lane", gemmLane, 8),
+  lane("gemm_lane_16x8", gemmLane16x8, 16),
+  quadLane("gemm_lane", gemmLane, 8),
+  quadLane("gemm_lane_4x8", gemmLane4x8, 4),
+  fourLane("gemm_lane_8x4", gemmLane8x4, 8),
   {
     id: "gemm_wide",
     algorithm: "gemm_wide",
@@ -113,3 +134,5 @@ export const GEMM_VARIANTS: readonly LinearVariant[] = [
     consts: {},
   },
 ];
+
+export const GEMM_VARIANTS: readonly LinearVariant[] = VARIANTS.map((variant) => ({ ...variant, rowsFirst: true }));

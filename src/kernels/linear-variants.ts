@@ -32,6 +32,8 @@ export interface LinearVariant {
   /** Outputs of a workgroup: rows × columns. */
   readonly rows: number;
   readonly columns: number;
+  /** The grid's first axis is rows instead of columns. */
+  readonly rowsFirst?: boolean;
   readonly invocations: number;
   /** 32-bit loads of an invocation over `octets` of the input, given loads a weight octet and a scale. */
   readonly loads: (octets: number, weightLoads: number, scaleLoads: number) => number;

@@ -5,10 +5,10 @@ import normScale from "../../shaders/lib/norm_scale.wgsl?raw";
 import plan from "../../shaders/lib/plan.wgsl?raw";
 import { ensure } from "../errors";
 import type { DeviceProfile } from "../gpu/profile";
-import type { Extent, Kernel, Work } from "./dispatch";
+import type { Extent, Grid, Kernel, Work } from "./dispatch";
 import { canRun, LINEAR_VARIANTS, type LinearVariant } from "./linear-variants";
 import { linearKey, rowClass, seededTuning, type Tuning } from "./tuning";
-import { type WeightFormat, weightBytes, weightPart } from "./weight";
+import { planeConsts, type WeightFormat, weightBytes, weightPart } from "./weight";
 
 export type { LinearVariant };
 
@@ -64,7 +64,7 @@ const vectorProduct = (algorithm: string, rows: number, shared: number): LinearV
 
 /** Narrow lanes (SwiftShader) have few registers and cheap neighbours; wide ones (lavapipe) spill sooner and pay by the load. */
 function laneProduct({ subgroupMinSize }: DeviceProfile, least: number): string {
-  if (subgroupMinSize >= 8) return "gemm_lane_4x8_quad";
+  if (subgroupMinSize >= 8) return least < 16 ? "gemm_lane_quad" : "gemm_lane_8x4";
   return least < 16 ? "gemm_lane" : "gemm_lane_16x8";
 }
 
@@ -123,6 +123,12 @@ export const weightReads = ({ algorithm, rows: group }: LinearVariant, rows: num
 const columnGroups = ({ outFeatures }: LinearShape, { columns }: LinearVariant): number =>
   Math.ceil((Math.ceil(outFeatures / 64) * 64) / columns);
 
+/** Matrix products go through the rows first, so that workgroups that follow one another read the same weights. */
+function gridOf(shape: LinearShape, variant: LinearVariant, rows: number): Grid {
+  const [across, down] = [columnGroups(shape, variant), Math.ceil(rows / variant.rows)];
+  return variant.rowsFirst ? [down, across, 1] : [across, down, 1];
+}
+
 function workOf(shape: LinearShape, variant: LinearVariant, { rows }: Extent): Work {
   const { inFeatures, outFeatures, format, norm, gated = false } = shape;
   const groups = columnGroups(shape, variant) * Math.ceil(rows / variant.rows);
@@ -168,7 +174,7 @@ export function linear(variant: LinearVariant, shape: LinearShape): Kernel {
       consts: {
         ...variant.consts,
         IN: inFeatures,
-        COLUMNS: columns,
+        ...planeConsts(format, inFeatures, columns, variant.quads),
         OUT: outFeatures,
         OUT_OFFSET: outOffset,
         OUT_STRIDE: outStride,
@@ -180,7 +186,7 @@ export function linear(variant: LinearVariant, shape: LinearShape): Kernel {
       features: variant.features ?? [],
     },
     bindings: ["read", "read", "read", "write", "read", ...(norm ? (["read"] as const) : [])],
-    grid: ({ rows }) => [columnGroups(shape, variant), Math.ceil(rows / variant.rows), 1],
+    grid: ({ rows }) => gridOf(shape, variant, rows),
     shape: ({ rows }) => ({ T: rows, N: outFeatures, K: inFeatures }),
     work: (extent) => workOf(shape, variant, extent),
   };

@@ -32,3 +32,11 @@ export const weightPart = (format: WeightFormat): WeightPart => PARTS[format];
 /** Bytes of an [outFeatures, inFeatures] weight, scales included. */
 export const weightBytes = (format: WeightFormat, inFeatures: number, outFeatures: number): number =>
   (inFeatures * outFeatures * PARTS[format].bitsPerWeight) / 8;
+
+/** Constants of a weight part for a plane of `inFeatures` (padded to 32) × `columns`; with `quads` for the part that reads four columns at a load. */
+export function planeConsts(format: WeightFormat, inFeatures: number, columns: number, quads = false): Record<string, number> {
+  const { octetLoads, scaleLoads } = PARTS[format];
+  const share = quads ? 4 : 1;
+  const words = { COLUMNS: columns, WORDS: ((inFeatures / 8) * octetLoads * columns) / share };
+  return scaleLoads > 0 ? { ...words, SCALES: ((inFeatures / 32) * columns) / share } : words;
+}

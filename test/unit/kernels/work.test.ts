@@ -106,9 +106,10 @@ describe("for every shape", () => {
         const sizes = { format: "f32" as const, inFeatures: 32, columns: 192 };
         const grids = [1, 64, 65, 129].map((outFeatures) => linear(variant, { ...sizes, outFeatures }).grid({ ...extent, rows }));
         for (const grid of grids) expect(Math.min(...grid)).toBeGreaterThanOrEqual(1);
-        for (const grid of grids) expect(grid[1]).toBe(Math.ceil(rows / variant.rows));
+        const [across, down] = variant.rowsFirst ? [1, 0] : [0, 1];
+        for (const grid of grids) expect(grid[down!]).toBe(Math.ceil(rows / variant.rows));
         // Pairs of columns lie 32 apart: turns of 64 are covered whole.
-        expect(grids[3]![0]).toBe(Math.ceil(192 / variant.columns));
+        expect(grids[3]![across!]).toBe(Math.ceil(192 / variant.columns));
       }
     }
   });
