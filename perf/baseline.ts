@@ -23,7 +23,7 @@ export interface Baseline {
 
 const SCHEMA = "ridgepoint-perf-baseline/1";
 
-/** A kernel with a smaller share of its phase, then and now, is compared with its phase alone: a few µs scatter more than any tolerance. */
+/** A kernel with a smaller share of its phase then, and less than twice that share now, is compared with its phase alone: a few µs scatter most. */
 const LEAST_SHARE = 0.1;
 
 /** What is above its bound, in words and numbers. */
@@ -112,7 +112,8 @@ export function excessesOf(profile: PerfProfile, baseline: Baseline, tolerance: 
     for (const { role, whole: own } of rolesOf(profile).filter((kernel) => kernel.phase === phase)) {
       const known = before.find((kernel) => kernel.role === role);
       const least = own.sentinelFlops.interval95.low;
-      if (!known || Math.max(known.sentinelFlops, least) < LEAST_SHARE * whole) continue;
+      const small = known && known.sentinelFlops < LEAST_SHARE * whole && least < 2 * LEAST_SHARE * whole;
+      if (!known || small) continue;
       if (least <= known.sentinelFlops * bound) continue;
       const kernels = [...new Set(own.parts.map(({ kernel }) => kernel))].join(", ");
       excesses.push({ what: `${role} (${phase}, ${kernels})`, baseline: known.sentinelFlops, now: least, unit });
