@@ -186,7 +186,7 @@ describe("generate", () => {
   test("several prompts and several answers to each, made together; the first is that of one alone", async () => {
     const drawn = [
       "--temperature",
-      "1",
+      "3",
       "--seed",
       "3",
       "--max-new-tokens",
