@@ -254,8 +254,8 @@ describe("abort", () => {
       }
       const result = await generation.result;
       expect(result.finishReason).toBe("abort");
-      // At most the submit that was on its way: four tokens of an autoregressive model, one forward of the others.
-      expect(result.forwards - submitted).toBeLessThanOrEqual(4);
+      // At most the submit that was on its way: eight tokens of an autoregressive model, fewer forwards of the others.
+      expect(result.forwards - submitted).toBeLessThanOrEqual(8);
       expect(result.submits).toBeLessThanOrEqual(after + 1);
       expect(result.ids).toEqual(whole.ids.slice(0, result.ids.length));
       expect(result.forwards).toBeLessThan(whole.forwards);
@@ -479,7 +479,8 @@ describe("generations", () => {
   });
 
   test("seeds: the same again, another one otherwise; temperature 0 needs none", async () => {
-    for (const [name, model, options] of all({ temperature: 1.5, maxNewTokens: 32, ignoreEos: true })) {
+    // Hot, because a masked model that reveals what it is sure of draws the same at 1.5.
+    for (const [name, model, options] of all({ temperature: 3, maxNewTokens: 32, ignoreEos: true })) {
       const of = async (seed: number) => (await model.generate(QUESTION, { ...options, seed }).result).ids;
       const [one, again, other] = [await of(1), await of(1), await of(2)];
       expect(again, name).toEqual(one);
