@@ -77,16 +77,18 @@ describe.each(["ar", "mdlm", "block"])("%s", (name) => {
     expect(() => model.generateBatch(PROMPTS, { ...drawn, sequences: 0 })).toThrow(/sequences: .*whole number/);
   });
 
-  test.skipIf(name !== "mdlm")("a policy that keeps logits keeps those of each sequence apart", async () => {
-    const kept: GenerateOptions = {
-      genLength: 32,
-      blockLength: 16,
-      policy: { name: "klass", threshold: 0.7, divergence: 0.1, history: 1 },
-    };
-    const results = await model.generateBatch(PROMPTS.slice(0, 3), kept).results;
-    for (const [i, result] of results.entries())
-      expect(told(result)).toEqual(told(await model.generate(PROMPTS[i] as string, kept).result));
-  });
+  if (name === "mdlm") {
+    test("a policy that keeps logits keeps those of each sequence apart", async () => {
+      const kept: GenerateOptions = {
+        genLength: 32,
+        blockLength: 16,
+        policy: { name: "klass", threshold: 0.7, divergence: 0.1, history: 1 },
+      };
+      const results = await model.generateBatch(PROMPTS.slice(0, 3), kept).results;
+      for (const [i, result] of results.entries())
+        expect(told(result)).toEqual(told(await model.generate(PROMPTS[i] as string, kept).result));
+    });
+  }
 
   test("steps tell their sequence, in order, and add up to its text", async () => {
     const batch = model.generateBatch(PROMPTS.slice(0, 3), options);
