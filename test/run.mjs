@@ -121,7 +121,8 @@ const say = (line) => console.error(line);
 const folder = await mkdtemp(join(tmpdir(), "ridgepoint-test-"));
 /** Its compiler takes more than a minute over some attention kernels, so that their tests do not end in time. */
 let withoutLavapipe = chosen.length === 0 ? "its suites run when they are named: they do not all pass yet" : undefined;
-if (withoutLavapipe) skipped.push(...SUITES.filter(isLavapipe).map((suite) => ({ name: `suite ${suite}`, message: withoutLavapipe })));
+if (withoutLavapipe)
+  skipped.push(...SUITES.filter(isLavapipe).map((suite) => ({ name: `suite ${suite}`, message: withoutLavapipe })));
 try {
   if (suites.some((suite) => suite !== TRAINING)) {
     process.env.RIDGEPOINT_BROWSER = await findChromium({ say });
